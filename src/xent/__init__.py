@@ -1,0 +1,41 @@
+"""xent: how hard a wrong answer pushes back. The cross-entropy cost and its rivals, exact, compared and explained.
+
+The names below are loaded when first used, so that `import xent` stays light; DESIGN in one line: what comes from the
+truth y and the answer a = σ(z) is δ = ∂C/∂z = (a − y)·gain, and everything here is about that gain.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xent.errors import XentError as XentError
+    from xent.neuron import Neuron as Neuron
+    from xent.neuron import Run as Run
+    from xent.outputs import Output as Output
+    from xent.outputs import catalogue as catalogue
+    from xent.outputs import output as output
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "XentError": "xent.errors",
+    "Output": "xent.outputs",
+    "output": "xent.outputs",
+    "catalogue": "xent.outputs",
+    "Neuron": "xent.neuron",
+    "Run": "xent.neuron",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xent' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,53 @@
+"""The flags that every command shares, and how numbers and text leave the program."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter, Token
+from rich.console import Console
+
+from xent import texts
+
+Out = Annotated[Path | None, Parameter(name="--out", help="Folder to write to; made if it is not there.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the numbers as JSON, and nothing else.")]
+Lang = Annotated[
+    Literal["en", "zh"] | None,
+    Parameter(name="--lang", help="Language of what is printed and written; your locale's if not given."),
+]
+
+
+def _whole(type_: type, tokens: Sequence[Token]) -> int:
+    """A whole number as it was typed: 2.5 is an error, not 2."""
+    return int(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""A number of steps, a seed: cyclopts alone would round 2.5 down."""
+
+
+def language(lang: str | None) -> str:
+    """The language asked for, or that of the locale."""
+    return lang or texts.language_of_locale()
+
+
+def console(*, quiet: bool = False) -> Console:
+    """Where a person reads: standard output, or standard error while standard output carries data."""
+    return Console(stderr=quiet, highlight=False, soft_wrap=False)
+
+
+def as_json(data: Any) -> str:
+    """JSON that any reader takes: infinite and undefined numbers are null."""
+    return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_plain(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

@@ -1,0 +1,210 @@
+"""`xent neuron`: the article's experiment with any start, target, outputs, rate and steps."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+from rich.table import Table
+
+from xent import files, texts
+from xent.activations import Activation
+from xent.cli import flags, terminal
+from xent.errors import InputError
+from xent.neuron import Neuron, Run
+from xent.outputs import Output, output
+from xent.outputs.naming import split
+
+Start = Callable[[Activation], Neuron]
+QUANTITIES = ("cost", "a", "delta", "gain")
+
+
+def neuron(
+    *,
+    outputs: str = "quadratic@sigmoid,cross-entropy@sigmoid",
+    w: float | None = None,
+    b: float | None = None,
+    first: float | None = None,
+    seed: flags.Whole | None = None,
+    x: float = 1.0,
+    target: str = "0",
+    rate: str = "0.15",
+    steps: flags.Whole = 300,
+    out: flags.Out = None,
+    json: flags.Json = False,
+    csv: Annotated[bool, Parameter(negative="")] = False,
+    lang: flags.Lang = None,
+) -> None:
+    """Teach one neuron one sample under several costs, side by side.
+
+    Draws cost, output, δ and gain against the step. The start is the article's second (w = b = 2) unless one is given.
+
+    Parameters
+    ----------
+    outputs
+        What to compare: names as cost@activation, separated by commas.
+    w
+        Starting weight; give b too.
+    b
+        Starting bias; give w too.
+    first
+        Start where each output first answers this, in place of w and b.
+    seed
+        Draw w and b from N(0, 1) with this seed, in place of w and b.
+    x
+        The sample's input.
+    target
+        The sample's target: one number for all outputs, or one for each, separated by commas.
+    rate
+        Learning rate: one number for all outputs, or one for each, separated by commas.
+    steps
+        Number of updates.
+    out
+        Folder for the curves as SVG and PNG, numbers.json and numbers.csv.
+    csv
+        Print every step as CSV, and nothing else.
+    """
+    if json and csv:
+        raise InputError("--json and --csv both want standard output: give one of them.")
+    language = flags.language(lang)
+    chosen = [output(name) for name in split(outputs)]
+    labels = _labels(chosen)
+    targets, rates = (_one_each(name, text, len(chosen)) for name, text in (("--target", target), ("--rate", rate)))
+    start, told = _start(w, b, first, seed, x, texts.page("cli", language)["neuron"])
+    runs = {
+        label: start(one.activation).learn(x, y, output=one, rate=r, steps=steps)
+        for label, one, y, r in zip(labels, chosen, targets, rates, strict=True)
+    }
+    folder = files.folder(out) if out is not None else None
+    if json:
+        print(flags.as_json(_numbers(runs)))
+    elif csv:
+        _print_csv(runs, sys.stdout)
+    else:
+        _show(runs, x, told, language)
+    if folder is not None:
+        _write(runs, folder, language, quiet=json or csv)
+
+
+def _labels(chosen: list[Output]) -> list[str]:
+    """A name for each output; one that comes twice (at two rates, say) is numbered."""
+    names = [str(one) for one in chosen]
+    return [name if names.count(name) == 1 else f"{name} #{names[: i + 1].count(name)}" for i, name in enumerate(names)]
+
+
+def _one_each(flag: str, text: str, n: int) -> list[float]:
+    """One number for each output, from one for all or a list."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{flag} is a number, or {n} numbers separated by commas, but {text!r} came.") from None
+    if len(numbers) not in (1, n):
+        raise InputError(f"{flag} wants one number, or one for each of the {n} outputs, but {len(numbers)} came.")
+    return numbers * n if len(numbers) == 1 else numbers
+
+
+def _start(
+    w: float | None, b: float | None, first: float | None, seed: int | None, x: float, words: dict[str, str]
+) -> tuple[Start, str]:
+    """How each neuron starts, and the sentence that says so."""
+    ways = [
+        name
+        for name, given in (("--w and --b", (w, b) != (None, None)), ("--first", first is not None), ("--seed", seed is not None))
+        if given
+    ]
+    if len(ways) > 1:
+        raise InputError(f"a neuron has one start, but {' and '.join(ways)} came: give one of them.")
+    if first is not None:
+        return lambda activation: Neuron.from_output(first, x=x, activation=activation), words["first"].format(a=f"{first:g}")
+    if seed is not None:
+        drawn = Neuron.random(seed=seed)
+        return lambda _: drawn, f"{words['random'].format(seed=seed)}: w = {float(drawn.w):.4g}, b = {float(drawn.b):.4g}"
+    if (w is None) != (b is None):
+        raise InputError("a start has a weight and a bias: give both --w and --b.")
+    given = Neuron(2.0 if w is None else w, 2.0 if b is None else b)
+    return lambda _: given, words["given"].format(w=f"{given.w:g}", b=f"{given.b:g}")
+
+
+def _show(runs: dict[str, Run], x: float, told: str, language: str) -> None:
+    words = texts.page("cli", language)["neuron"]
+    steps = next(iter(runs.values())).steps
+    screen = flags.console()
+    screen.print(f"[bold]{words['title'].format(x=f'{x:g}', steps=steps)}[/]  {told}")
+    curves = {words[quantity]: {label: getattr(run, quantity) for label, run in runs.items()} for quantity in QUANTITIES}
+    screen.print(terminal.panels(curves, words["step"], screen))
+    screen.print(terminal.legend(list(runs)), "")
+    screen.print(_table(runs, words, steps))
+
+
+def _table(runs: dict[str, Run], words: dict[str, str], steps: int) -> Table:
+    """The first and last numbers of each run, a column for each."""
+    table = Table(show_edge=False, pad_edge=False, box=None)
+    table.add_column(words["output"], style="dim")
+    for label in runs:
+        table.add_column(label, justify="right")
+    rows: dict[str, Callable[[Run], Any]] = {
+        "target": lambda run: run.y,
+        "rate": lambda run: run.rate,
+        "first_output": lambda run: run.a[0],
+        "last_output": lambda run: run.a[-1],
+        "cost0": lambda run: run.cost[0],
+        "cost_last": lambda run: run.cost[-1],
+        "delta0": lambda run: run.delta[0],
+        "gain0": lambda run: run.gain[0],
+    }
+    for name, of in rows.items():
+        table.add_row(words[name].format(steps=steps), *(f"{float(of(run)):.4g}" for run in runs.values()))
+    learned = [run.steps_to_learn() for run in runs.values()]
+    table.add_row(words["learned"], *(words["never"] if step is None else str(step) for step in learned))
+    return table
+
+
+def _numbers(runs: dict[str, Run]) -> dict[str, Any]:
+    """Every run as plain data."""
+    return {
+        "runs": [
+            {
+                "output": str(run.output),
+                "x": float(run.x),
+                "target": float(run.y),
+                "rate": run.rate,
+                "steps": run.steps,
+                "steps_to_learn": run.steps_to_learn(),
+                **{name: np.asarray(getattr(run, name)).tolist() for name in ("w", "b", "z", *QUANTITIES)},
+            }
+            for run in runs.values()
+        ]
+    }
+
+
+def _print_csv(runs: dict[str, Run], file: Any) -> None:
+    """One line for every run and step."""
+    names = ("w", "b", "z", *QUANTITIES)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["output", "target", "rate", "step", *names])
+    for run in runs.values():
+        for step in range(run.steps + 1):
+            values = [repr(float(getattr(run, name)[step])) for name in names]
+            writer.writerow([str(run.output), f"{float(run.y):g}", f"{run.rate:g}", step, *values])
+
+
+def _write(runs: dict[str, Run], folder: Path, language: str, *, quiet: bool) -> None:
+    """The curves and numbers of all runs, as files."""
+    from io import StringIO
+
+    from xent import figures
+
+    words = texts.page("cli", language)["neuron"]
+    table = StringIO()
+    _print_csv(runs, table)
+    paths = figures.save(figures.draw_runs(runs, language=language), folder, "neuron")
+    paths.append(files.write(folder / "numbers.csv", table.getvalue()))
+    paths.append(files.write(folder / "numbers.json", flags.as_json(_numbers(runs)) + "\n"))
+    screen = flags.console(quiet=quiet)
+    for path in paths:
+        screen.print(words["written"].format(path=path), soft_wrap=True)
