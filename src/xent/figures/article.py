@@ -23,7 +23,7 @@ HALVES, STEP_TICKS = (0, 0.5, 1), (0, 100, 200, 300)
 ANSWERS = np.linspace(0.001, 0.999, 999)
 
 
-def draw(id: str, study: Study, *, theme: str = "light", language: str = "en") -> Figure:  # noqa: A002
+def draw(id: str, study: Study, *, theme: str = "light", language: str = "en") -> Figure:
     """One figure of the article's report; `theme` is light or dark, `language` en or zh.
 
     Raises UnknownNameError for a figure or a theme that there is not.
@@ -169,7 +169,7 @@ def cost_curves(study: Study, house: House) -> Figure:
     for start in STARTS:
         run = study.run(start, "cross-entropy", RATES["same"])
         house.start(ax, start, run.a[0], run.cost[0])
-        slope = f"{float(pair.cost.slope(run.a[0], 0.0)):.3g}"
+        slope = f"{pair.cost.slope(run.a[:1], np.zeros(1))[0]:.3g}"
         house.write(ax, run.a[0] - 0.035, run.cost[0], say("slope", n=start, slope=slope), ha="right")
     return figure
 
@@ -265,11 +265,11 @@ def gain(study: Study, house: House) -> Figure:
 
 def rates(study: Study, house: House) -> Figure:
     """Three rates on one sample, one panel for each start, and every rate of a grid on many samples."""
-    figure, (*starts, grid) = house.figure(*TALL, "AC;BC", (1.15, 1))
+    figure, (*starts, grid) = house.figure(*TALL, "AC;BC", (1.35, 1))
     say = house.say
     lines = (
         ("quadratic", "same", DASHES[0], 212, 0.86),
-        ("cross-entropy", "same", DASHES[1], 40, 0.255),
+        ("cross-entropy", "same", DASHES[1], 40, 0.275),
         ("cross-entropy", "sixth", DASHES[2], 112, 0.62),
     )
     for start, ax in zip(STARTS, starts, strict=True):

@@ -29,8 +29,8 @@ BLOW_UP = 1e3
 FAINT = 40
 """So many samples stand behind their mean; more would only make a smear."""
 
-LEGEND_LETTERS = 92
-"""What fits into one line of the legend, a line's picture counted as eight letters."""
+LEGEND_LETTERS, PICTURE_LETTERS = 96, 11
+"""How many letters fit into one row of the legend, and for how many the picture of a line counts."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _legend(lines: list[Line], house: House) -> list[Line2D]:
 
 def _legend_shape(labels: list[str]) -> tuple[int, int]:
     """(columns, rows) of a legend that keeps within the figure's width."""
-    columns = max(1, min(len(labels), LEGEND_LETTERS // (max(map(len, labels)) + 8)))
+    columns = max(1, min(len(labels), LEGEND_LETTERS // (max(map(len, labels)) + PICTURE_LETTERS)))
     return columns, -(-len(labels) // columns)
 
 

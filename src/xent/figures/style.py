@@ -116,7 +116,7 @@ class House:
         ax.set_title(y)
         ax.set_xlabel(x, loc="right")
         for axis, ticks in ((ax.xaxis, xticks), (ax.yaxis, yticks)):
-            axis.set_major_formatter(FuncFormatter(lambda v, _: number(v)))
+            axis.set_major_formatter(FuncFormatter(lambda v, _: number(float(v))))
             axis.set_minor_locator(NullLocator())
             if ticks is not None:
                 axis.set_major_locator(FixedLocator(ticks))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from xent.activations import Activation
-from xent.arrays import Array, as_array, is_float, namespace, quiet, total, widen
+from xent.arrays import Array, Numbers, as_array, is_float, namespace, quiet, total, widen
 from xent.errors import InputError, ShapeError
 from xent.outputs import Output
 from xent.outputs import output as output_named
 from xent.outputs.naming import read_activation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,18 @@ class Run:
         a = xp.mean(xp.reshape(self.a, (self.steps + 1, -1)), axis=1)
         return int(xp.argmax(a[:-1] - a[1:]))
 
+    def figure(self, *, theme: str = "light", language: str = "en") -> Figure:
+        """Cost, output, δ and gain against the step, as a matplotlib figure."""
+        from xent import figures
+
+        return figures.draw_runs({str(self.output): self}, theme=theme, language=language)
+
+    def _repr_html_(self) -> str:
+        """The figure, where a notebook shows the run."""
+        from xent import figures
+
+        return figures.svg(self.figure())
+
     def _errors(self) -> Array:
         xp = namespace(self.z)
         return self.output.error(self.z, xp.broadcast_to(self.y, self.z.shape))
@@ -82,11 +97,11 @@ class Neuron:
     0.98 → 0.20
     """
 
-    w: Float[Any, "*d"] | float
-    b: Float[Any, ""] | float
+    w: Numbers
+    b: Numbers
 
     @classmethod
-    def from_output(cls, a: float, x: Any = 1.0, activation: str | Activation = "sigmoid") -> Neuron:
+    def from_output(cls, a: float, x: Numbers = 1.0, activation: str | Activation = "sigmoid") -> Neuron:
         """The neuron that answers a at x, its weights and bias the shortest that do.
 
         z = σ⁻¹(a) is shared out as (w, b) = z·(x, 1)/(‖x‖² + 1).  Raises InputError for an a that σ never answers.
@@ -121,8 +136,8 @@ class Neuron:
 
     def learn(
         self,
-        x: Float[Any, "*nd"] | float,
-        y: Float[Any, "*n"] | float,
+        x: Numbers,
+        y: Numbers,
         *,
         output: str | Output = "cross-entropy@sigmoid",
         rate: float = 0.15,

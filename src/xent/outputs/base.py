@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
 from xent.activations import Activation, Interval
-from xent.arrays import Array, as_array, is_float, namespace, norm, quiet, sign, total
+from xent.arrays import Array, Numbers, as_array, is_float, namespace, norm, quiet, sign, total
 from xent.costs import Cost, Labels
 from xent.errors import InputError, ShapeError
 from xent.outputs import targets
@@ -36,7 +36,7 @@ class Output:
 
     # ── what a caller uses ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def predict(self, z: Float[Any, "..."] | float, *, axis: int | None = None) -> Float[Any, "..."]:
+    def predict(self, z: Numbers, *, axis: int | None = None) -> Float[Any, "..."]:
         """The answer a = σ(z), of z's shape."""
         z, _, xp = targets.logits(z, 0.0)
         with quiet():
@@ -44,12 +44,12 @@ class Output:
 
     def value(
         self,
-        z: Float[Any, "..."] | float,
-        y: Num[Any, "..."] | float,
+        z: Numbers,
+        y: Numbers,
         *,
         axis: int | None = None,
-        class_weight: Float[Any, " k"] | None = None,
-        sample_weight: Float[Any, "..."] | None = None,
+        class_weight: Numbers | None = None,
+        sample_weight: Numbers | None = None,
     ) -> Float[Any, "..."]:
         """The cost C(σ(z), y) of each sample, never reduced.
 
@@ -62,12 +62,12 @@ class Output:
 
     def delta(
         self,
-        z: Float[Any, "..."] | float,
-        y: Num[Any, "..."] | float,
+        z: Numbers,
+        y: Numbers,
         *,
         axis: int | None = None,
-        class_weight: Float[Any, " k"] | None = None,
-        sample_weight: Float[Any, "..."] | None = None,
+        class_weight: Numbers | None = None,
+        sample_weight: Numbers | None = None,
     ) -> Float[Any, "..."]:
         """δ = ∂C/∂z of each sample, of z's shape: what reaches the weights. Weights as in `value`."""
         dtype = getattr(z, "dtype", None)
@@ -78,7 +78,7 @@ class Output:
             delta = self._back(self._delta(z, y, xp) * weight, axis, xp)
             return delta if dtype is None or delta.dtype == dtype or not is_float(delta) else xp.astype(delta, dtype)
 
-    def gain(self, z: Float[Any, "..."] | float, y: Num[Any, "..."] | float, *, axis: int | None = None) -> Float[Any, "..."]:
+    def gain(self, z: Numbers, y: Numbers, *, axis: int | None = None) -> Float[Any, "..."]:
         """The correction per unit of error: δ/(a − y), signed, and for a softmax ‖δ‖₂/‖a − y‖₂.
 
         a − y is `error`, against the target that the cost really uses; where it is 0 the limit is given.
@@ -87,7 +87,7 @@ class Output:
         with quiet():
             return self._gain(z, y, xp)
 
-    def error(self, z: Float[Any, "..."] | float, y: Num[Any, "..."] | float, *, axis: int | None = None) -> Float[Any, "..."]:
+    def error(self, z: Numbers, y: Numbers, *, axis: int | None = None) -> Float[Any, "..."]:
         """a − y, of z's shape, without cancellation: y is the target that the cost really uses (a smoothed one, say).
 
         Margin costs are read against a = σ(s) with the labels −1 and +1 as 0 and 1.
@@ -96,7 +96,7 @@ class Output:
         with quiet():
             return self._back(self._error(z, y, xp), axis, xp)
 
-    def alignment(self, z: Float[Any, "..."] | float, y: Num[Any, "..."] | float, *, axis: int | None = None) -> Float[Any, "..."]:
+    def alignment(self, z: Numbers, y: Numbers, *, axis: int | None = None) -> Float[Any, "..."]:
         """How parallel δ and the error are: the cosine between them for a softmax, for one number 1 or −1. nan where one is 0."""
         z, y, xp = self._ready(z, y, axis)
         with quiet():
@@ -108,8 +108,8 @@ class Output:
 
     def stalled(
         self,
-        z: Float[Any, "..."] | float,
-        y: Num[Any, "..."] | float,
+        z: Numbers,
+        y: Numbers,
         *,
         error: float = 0.5,
         gain: float = 0.1,
@@ -182,7 +182,7 @@ class Output:
         weight: Array | float = 1.0
         samples = z.shape[:-1] if self.activation.vector else z.shape
         if by_class is not None:
-            w = _weights(by_class, "class_weight", z, xp)
+            w = _weights(by_class, z, xp)
             shares = y if self.activation.vector else self._ends(y, xp)
             if tuple(w.shape) != (shares.shape[-1],):
                 raise ShapeError(
@@ -191,7 +191,7 @@ class Output:
                 )
             weight = total(shares * w, xp)
         if by_sample is not None:
-            w = _weights(by_sample, "sample_weight", z, xp)
+            w = _weights(by_sample, z, xp)
             if w.shape != samples:
                 raise ShapeError(f"sample_weight has one number per sample, shape {tuple(samples)}, but {tuple(w.shape)} came.")
             weight = w * weight
@@ -212,8 +212,7 @@ def ratio(delta: Array, e: Array, limit: Any, xp: Any) -> Array:
     return xp.where(below > 0, above / below, xp.where(above > 0, float("inf"), limit * xp.ones_like(above)))
 
 
-def _weights(w: Any, name: str, z: Array, xp: Any) -> Array:
+def _weights(w: Numbers, z: Array, xp: Any) -> Array:
     """Weights as an array of z's library and dtype."""
-    w = xp.astype(as_array(w, xp, z), z.dtype)
     namespace(w, z)
-    return w
+    return xp.astype(as_array(w, xp, z), z.dtype)

@@ -1,7 +1,8 @@
 """The closed forms on a softmax: J = diag(p) − ppᵀ is applied by hand, and no difference of two near numbers is left.
 
 With 1 − p_j known beside p_j, the error is p_j·Σ_{k≠j} y_k − y_j(1 − p_j), and δ of a slope g is
-p_j(g_j(1 − p_j) − Σ_{k≠j} p_k g_k): both exact where the answer is nearly right. y is one distribution a row; a row is hard when one class has all of it.
+p_j(g_j(1 − p_j) − Σ_{k≠j} p_k g_k): both exact where the answer is nearly right. y is one
+distribution a row; a row is hard when one class has all of it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from xent.article import Experiment, Study
 from xent.errors import InputError
+from xent.report.prose import Prose
 from xent.texts import page
 from xent.texts.formulas import formula
 
@@ -37,44 +38,18 @@ def article(study: Study, *, language: str = "en", figures: Pictures, version: s
     ]
     return _template().render(
         lang=TAGS.get(language, language),
-        text=text,
-        words=text["words"],
+        title=prose(text["title"]),
+        marks={key: prose(words) for key, words in text["marks"].items()},
+        words={key: prose.typeset(words) for key, words in text["words"].items()},
         lead=[prose(paragraph) for paragraph in text["lead"]],
         claims=[(prose(text["claims"][claim.id]), claim) for claim in study.claims],
         verdict=_verdict([claim.agrees for claim in study.claims], text["words"]),
-        columns=[text["words"][column] for column in COLUMNS],
+        columns=[prose.typeset(text["words"][column]) for column in COLUMNS],
         rows=[_row(experiment, text["words"]) for experiment in study.experiments],
         points=[section for section in sections if section.number],
         beyond=[section for section in sections if not section.number],
         footer=text["words"]["footer"].format(version=version),
     )
-
-
-@dataclass(frozen=True)
-class Prose:
-    """Light markup as HTML, with the measured numbers filled in.
-
-    >>> Prose({"n": "<3>"})("*a* is {n}, **not** `b < c`")
-    Markup('<i>a</i> is &lt;3&gt;, <strong>not</strong> <code>b &lt; c</code>')
-    """
-
-    values: Mapping[str, str]
-
-    @classmethod
-    def of(cls, words: Mapping[str, str | None], never: str) -> Prose:
-        """The measured words, None said as `never`."""
-        return cls({name: never if word is None else word for name, word in words.items()})
-
-    def __call__(self, text: str) -> Markup:
-        # Markup first, values after: a value is never read as markup, and Markup.format escapes it.
-        pieces = re.split(r"(`[^`]*`)", str(escape(text)))
-        marked = [f"<code>{p[1:-1]}</code>" if p.startswith("`") else self._emphasised(p) for p in pieces]
-        return Markup("".join(marked)).format(**self.values)
-
-    @staticmethod
-    def _emphasised(text: str) -> str:
-        text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-        return re.sub(r"\*(.+?)\*", r"<i>\1</i>", text)
 
 
 @dataclass(frozen=True)
@@ -87,21 +62,17 @@ class Picture:
     height: int
     number: int
     caption: Markup
+    alt: str
 
     @classmethod
-    def of(cls, number: int, caption: Markup, pictures: tuple[str, str]) -> Picture:
+    def of(cls, number: int, caption: str, prose: Prose, pictures: tuple[str, str]) -> Picture:
         """The picture of an SVG text for light and one for dark paper, with its size in pixels taken from the light one."""
         light, dark = (f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}" for svg in pictures)
         size = re.search(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', pictures[0])
         if size is None:
-            raise InputError(f"figure {number} ({caption.striptags()}) is to be an SVG text with a viewBox, but has none.")
+            raise InputError(f"figure {number} ({caption}) is to be an SVG text with a viewBox, but has none.")
         width, height = (round(float(points) * 4 / 3) for points in size.groups())
-        return cls(light, dark, width, height, number, caption)
-
-    @property
-    def alt(self) -> str:
-        """The caption without markup, for those who do not see the picture."""
-        return self.caption.striptags()
+        return cls(light, dark, width, height, number, prose(caption), prose.plain(caption))
 
     @property
     def wide(self) -> bool:
@@ -129,7 +100,7 @@ class Section:
             raise InputError(f"the report shows a figure for {entry['id']!r}, but figures came for {', '.join(figures) or 'none'}.")
         first, *rest = map(prose, entry["body"])
         shown = [Markup(formula(key).mathml(language)) for key in entry["formulas"]]
-        picture = Picture.of(place, prose(entry["caption"]), figures[entry["id"]])
+        picture = Picture.of(place, entry["caption"], prose, figures[entry["id"]])
         return cls(entry["id"], number, entry["mark"], prose(entry["title"]), first, shown, rest, picture)
 
 

@@ -38,10 +38,10 @@ class Number(Box):
 
 @dataclass(frozen=True)
 class Operator(Box):
-    """A sign between two boxes, or before one."""
+    """A sign between two boxes; a tight one keeps no space around it."""
 
     sign: str
-    before: bool = False
+    tight: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def box(x: Any, names: Names) -> Box:
     """The box of an expression."""
     match x:
         case sympy.Integer():
-            return Number(str(x)) if x >= 0 else Row((Operator("−", before=True), Number(str(-x))))
+            return Number(str(x)) if x >= 0 else Row((Operator("−", tight=True), Number(str(-x))))
         case sympy.Symbol():
             return letter(names.get(x.name, x.name))
         case sympy.Indexed():
@@ -141,7 +141,7 @@ def box(x: Any, names: Names) -> Box:
             return _power(x, names)
         case sympy.Sum():
             term, (index, first, last) = x.args
-            start = Row((box(index, names), Operator("="), box(first, names)))
+            start = Row((box(index, names), Operator("=", tight=True), box(first, names)))
             return Total(start, box(last, names), _factor(term, names))
     return _call(x, names)
 
@@ -168,7 +168,7 @@ def _product(factors: list[Any], names: Names) -> Box:
     """Factors side by side; each division gathers what stands before it into a fraction."""
     if factors[0] == -1 and len(factors) > 1:
         rest = factors[1:]
-        return Row((Operator("−", before=True), _factor(rest[0], names) if len(rest) == 1 else _product(rest, names)))
+        return Row((Operator("−", tight=True), _factor(rest[0], names) if len(rest) == 1 else _product(rest, names)))
     gathered: list[Box] = []
     top: list[Any] = []
     for factor in factors:
@@ -217,7 +217,7 @@ def _call(x: Any, names: Names) -> Box:
         case "norm", [inside]:
             return Fence("‖", inside, "‖")
         case "given", [event, condition]:
-            return Row((event, Operator("|"), condition))
+            return Row((event, Operator("|", tight=True), condition))
         case "d", [function, variable]:
             return Fraction(Row((Letter("∂"), function)), Row((Letter("∂"), variable)))
     several = [part for argument in arguments for part in (Operator(","), argument)][1:]

@@ -20,8 +20,8 @@ def text(x: Box) -> str:
     match x:
         case Letter(it) | Number(it):
             return it
-        case Operator(sign, before):
-            return sign if before or sign == "|" else f"{sign} " if sign == "," else f" {sign} "
+        case Operator(sign, tight):
+            return sign if tight else f"{sign} " if sign == "," else f" {sign} "
         case Space():
             return " "
         case Row(boxes):
@@ -41,7 +41,7 @@ def text(x: Box) -> str:
         case Index(base, index):
             return f"{text(base)}_{_tight(index)}"
         case Total(first, last, term):
-            return f"Σ_({text(first).replace(' ', '')})^{_tight(last)} {text(term)}"
+            return f"Σ_({text(first)})^{_tight(last)} {text(term)}"
     raise TypeError(x)
 
 
@@ -54,7 +54,7 @@ def _tight(x: Box, *, indexed: bool = False) -> str:
 
 # ── LaTeX ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-SIGNS = {"−": "-", "·": r"\cdot", "≠": r"\neq", "|": r"\mid"}
+SIGNS = {"−": "-", "·": r"\cdot", "≠": r"\neq", "|": r" \mid "}
 BARS = {"|": (r"\lvert ", r"\rvert "), "‖": (r"\lVert ", r"\rVert ")}
 
 
@@ -69,9 +69,9 @@ def latex(x: Box) -> str:
             return _latex_letter(name)
         case Number(digits):
             return digits
-        case Operator(sign, before):
+        case Operator(sign, tight):
             shown = SIGNS.get(sign, sign)
-            return shown if before else f"{shown} " if sign == "," else f" {shown} "
+            return shown if tight else f"{shown} " if sign == "," else f" {shown} "
         case Space():
             return r"\, "
         case Row(boxes):
@@ -87,7 +87,7 @@ def latex(x: Box) -> str:
         case Index(base, index):
             return f"{latex(base)}_{{{latex(index)}}}"
         case Total(first, last, term):
-            return rf"\sum_{{{latex(first).replace(' ', '')}}}^{{{latex(last)}}} {latex(term)}"
+            return rf"\sum_{{{latex(first)}}}^{{{latex(last)}}} {latex(term)}"
     raise TypeError(x)
 
 
@@ -150,8 +150,8 @@ def _mathml(x: Box, *, bare: bool = False) -> str:
             return f"<mn>{digits}</mn>"
         case Operator("|"):
             return '<mo stretchy="false" lspace="0.1em" rspace="0.1em">|</mo>'
-        case Operator(sign, before):
-            return f'<mo form="prefix">{sign}</mo>' if before else f"<mo>{sign}</mo>"
+        case Operator(sign, tight):
+            return f'<mo lspace="0" rspace="0">{sign}</mo>' if tight else f"<mo>{sign}</mo>"
         case Space():
             return '<mspace width="0.17em"/>'
         case Row(boxes):
@@ -163,6 +163,9 @@ def _mathml(x: Box, *, bare: bool = False) -> str:
             return _row((_mathml(name), *map(_mathml, opened)), bare)
         case Fraction(top, bottom):
             return f"<mfrac>{_mathml(top)}{_mathml(bottom)}</mfrac>"
+        case Power(Fence(left, inside, right), exponent):  # on the closing sign: a hat inside would lift it too far
+            closed = f"<msup>{_fence(right, 'postfix', inside)}{_mathml(exponent)}</msup>"
+            return _row((_fence(left, "prefix", inside), _mathml(inside), closed), bare)
         case Power(base, exponent):
             return f"<msup>{_mathml(base)}{_mathml(exponent)}</msup>"
         case Index(base, index):
@@ -185,7 +188,7 @@ def _fence(sign: str, form: str, inside: Box) -> str:
 
 def _mathml_letter(name: str) -> str:
     if name.endswith("′"):
-        return f"<msup>{_mathml_letter(name[:-1])}<mo>′</mo></msup>"
+        return f'<mrow>{_mathml_letter(name[:-1])}<mo lspace="0" rspace="0">′</mo></mrow>'
     if letter := _under_hat(name):
         return f'<mover accent="true"><mi>{letter}</mi><mo stretchy="false">^</mo></mover>'
     return f"<mi>{escape(name)}</mi>"
