@@ -13,7 +13,7 @@ BAD = Neuron(2.0, 2.0)
 
 
 def learn(output, x=1.0, y=0.0, start=BAD, **options):
-    return start.learn(x, y, output=output, **options)
+    return start.learn(x, y, output=output, **{"steps": 40} | options)
 
 
 def draw(runs, **options):
@@ -106,8 +106,9 @@ def test_hardly_any_step(steps):
     seen(figure)
 
 
-def test_a_constant_gain_of_one_is_in_sight():
-    figure = draw({"a": learn("quadratic@identity")})
+@pytest.mark.parametrize("output", ["quadratic@identity", "quadratic@sigmoid"])
+def test_a_gain_of_none_and_a_gain_of_one_are_in_sight(output):
+    figure = draw({"a": learn(output)})
     low, high = figure.axes[3].get_ylim()
     assert low == 0
     assert 1 < high < 1.2

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from torch.nn import functional as F
+from torch.nn import functional
 
 import xent
 from xent.outputs import Output
@@ -111,19 +111,23 @@ def test_torch_agrees(z, k, epsilon):
     z = torch.tensor(z).clamp(-10, 10)
     index, label = torch.full((3,), k), torch.tensor([[0.0, 1.0, 0.5, 1.0]] * 3, dtype=torch.double)
     for name, expected in {
-        "cross-entropy@softmax": F.cross_entropy(z, index, reduction="none"),
-        f"smooth(cross-entropy, epsilon={epsilon})@softmax": F.cross_entropy(z, index, reduction="none", label_smoothing=epsilon),
+        "cross-entropy@softmax": functional.cross_entropy(z, index, reduction="none"),
+        f"smooth(cross-entropy, epsilon={epsilon})@softmax": functional.cross_entropy(
+            z, index, reduction="none", label_smoothing=epsilon
+        ),
     }.items():
         torch.testing.assert_close(xent.output(name).value(z, index), expected, rtol=1e-9, atol=1e-10)
     for name, expected in {
-        "cross-entropy@sigmoid": F.binary_cross_entropy_with_logits(z, label, reduction="none"),
-        "quadratic@identity": F.mse_loss(z, label, reduction="none") / 2,
-        "absolute@identity": F.l1_loss(z, label, reduction="none"),
-        "quadratic@sigmoid": F.mse_loss(torch.sigmoid(z), label, reduction="none") / 2,
+        "cross-entropy@sigmoid": functional.binary_cross_entropy_with_logits(z, label, reduction="none"),
+        "quadratic@identity": functional.mse_loss(z, label, reduction="none") / 2,
+        "absolute@identity": functional.l1_loss(z, label, reduction="none"),
+        "quadratic@sigmoid": functional.mse_loss(torch.sigmoid(z), label, reduction="none") / 2,
     }.items():
         torch.testing.assert_close(xent.output(name).value(z, label), expected, rtol=1e-9, atol=1e-10)
     signed = torch.where(label > 0.5, 1.0, -1.0).double()
-    torch.testing.assert_close(xent.output("logistic@identity").value(z, signed), F.soft_margin_loss(z, signed, reduction="none"))
+    torch.testing.assert_close(
+        xent.output("logistic@identity").value(z, signed), functional.soft_margin_loss(z, signed, reduction="none")
+    )
 
 
 def test_the_traps_of_single_precision():

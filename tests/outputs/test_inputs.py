@@ -135,7 +135,7 @@ def test_refused_with_the_reason(name, z, y, error, says):
 
 
 def test_arrays_of_two_libraries_are_refused():
-    with pytest.raises(ArrayKindError, match="numpy and torch|torch and numpy"):
+    with pytest.raises(ArrayKindError, match=r"numpy and torch|torch and numpy"):
         xent.output("quadratic@sigmoid").value(np.zeros(2), torch.zeros(2))
 
 
@@ -174,7 +174,11 @@ def test_weights(output):
 
 
 def test_weights_against_torch():
-    z, y, w = torch.randn(7, 4, dtype=torch.double), torch.tensor([0, 1, 2, 3, 1, 1, 0]), torch.tensor([1.0, 2.0, 0.5, 3.0]).double()
+    z, y, w = (
+        torch.randn(7, 4, dtype=torch.double),
+        torch.tensor([0, 1, 2, 3, 1, 1, 0]),
+        torch.tensor([1.0, 2.0, 0.5, 3.0]).double(),
+    )
     expected = torch.nn.functional.cross_entropy(z, y, weight=w, reduction="none")
     torch.testing.assert_close(xent.output("cross-entropy@softmax").value(z, y, class_weight=w), expected)
 

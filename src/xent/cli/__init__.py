@@ -20,6 +20,7 @@ app = App(
     version=__version__,
     help_format="plaintext",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 app.command("xent.cli.reproduce:reproduce", name="reproduce")
 app.command("xent.cli.neuron:neuron", name="neuron")

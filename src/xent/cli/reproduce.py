@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
@@ -45,7 +46,7 @@ def _show_claims(study: Study, language: str, screen: Console) -> None:
     table.add_column("")
     for claim in study.claims:
         verdict = f"[green]✓[/] {words['agrees']}" if claim.agrees else f"[bold red]✗ {words['differs']}[/]"
-        table.add_row(page["claims"][claim.id], claim.article, claim.measured, verdict)
+        table.add_row(escape(page["claims"][claim.id]), claim.article, claim.measured, verdict)
     screen.print(table)
     bad = sum(not claim.agrees for claim in study.claims)
     verdict = words["verdict_some" if bad else "verdict_all"].format(n=len(study.claims), bad=bad)
@@ -58,7 +59,7 @@ def _write(study: Study, folder: Path, language: str, screen: Console) -> None:
 
     own = texts.page("cli", language)["reproduce"]
     if language == "zh" and fonts.chinese_font() is None:
-        screen.print(f"{own['font']}: {fonts.missing(language)}", style="yellow")
+        screen.print(f"{own['font']}: {fonts.what_to_install(language)}", style="yellow")
     where = files.folder(folder / "figures")
     drawn: dict[str, tuple[str, str]] = {}
     with Progress(

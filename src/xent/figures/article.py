@@ -285,16 +285,16 @@ def rates(study: Study, house: House) -> Figure:
 
 
 def _rate_grid(ax: Axes, study: Study, house: House) -> None:
-    """Each cost's error at every rate, its best rate marked."""
+    """Each cost's share of wrong answers at every rate, its best rate marked."""
     say, best = house.say, study.best_rates
     ax.set_xscale("log")
-    house.panel(ax, say("rate"), say("error", steps=STEPS), (0.01, 0.1, 1, 10, 100), (0, 0.25, 0.5, 0.75), ylim=(0, 0.78))
-    for cost, dashes, x, y, below in (("quadratic", DASHES[0], 0.11, 0.6, 0.06), ("cross-entropy", DASHES[1], 0.011, 0.13, -0.06)):
-        colour, (rate, error) = house.theme.costs[cost], best.best(cost)
-        ax.plot(best.rates, best.errors[cost], color=colour, ls=dashes)
-        ax.plot(rate, error, "D", color=colour, markersize=7, clip_on=False)
-        house.write(ax, x, y, say(cost), colour, fontsize=LARGE)
-        house.write(ax, rate, error + below, say("best", rate=f"{rate:.3g}"), colour, ha="right" if rate > 10 else "center")
+    ticks = 10.0 ** np.arange(-2, 4)
+    house.panel(ax, say("rate"), say("wrong", steps=STEPS), tuple(ticks), (0, 0.25, 0.5, 0.75), ylim=(0, 0.78))
+    for cost, key, dashes, x, y in (("quadratic", "q", DASHES[0], 0.35, 0.5), ("cross-entropy", "c", DASHES[1], 0.009, 0.07)):
+        colour, (rate, wrong) = house.theme.costs[cost], best.best(cost)
+        ax.plot(best.rates, best.wrong[cost], color=colour, ls=dashes)
+        ax.plot(rate, wrong, "D", color=colour, markersize=7)
+        house.write(ax, x, y, f"{say(cost)}\n{say('best', rate=study.words[f'best_{key}_rate'])}", colour)
 
 
 def slip(study: Study, house: House) -> Figure:

@@ -106,7 +106,7 @@ class Neuron:
 
         z = σ⁻¹(a) is shared out as (w, b) = z·(x, 1)/(‖x‖² + 1).  Raises InputError for an a that σ never answers.
 
-        >>> Neuron.from_output(0.98).b.round(4)
+        >>> round(float(Neuron.from_output(0.98).b), 4)
         1.9459
         """
         activation = read_activation(activation) if isinstance(activation, str) else activation

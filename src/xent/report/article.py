@@ -33,10 +33,8 @@ def article(study: Study, *, language: str = "en", figures: Pictures, version: s
     prose = Prose.of(study.words, text["words"]["never"])
     pages = [(str(number), entry) for number, entry in enumerate(text["points"], start=1)]
     pages += [("", entry) for entry in text["beyond"]]
-    sections = [
-        Section.of(number, place, entry, prose, figures, language) for place, (number, entry) in enumerate(pages, start=1)
-    ]
-    return _template().render(
+    sections = [Section.of(number, place, entry, prose, figures, language) for place, (number, entry) in enumerate(pages, start=1)]
+    html: str = _template().render(
         lang=TAGS.get(language, language),
         title=prose(text["title"]),
         marks={key: prose(words) for key, words in text["marks"].items()},
@@ -50,6 +48,7 @@ def article(study: Study, *, language: str = "en", figures: Pictures, version: s
         beyond=[section for section in sections if not section.number],
         footer=text["words"]["footer"].format(version=version),
     )
+    return html
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import sympy  # type: ignore[import-untyped]
+import sympy
 
 # ── boxes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -126,7 +126,7 @@ def expression(text: str) -> Any:
 
 
 def _read(node: ast.expr) -> Any:
-    import sympy  # type: ignore[import-untyped]
+    import sympy
 
     match node:
         case ast.Constant(value=int(number)):
@@ -176,7 +176,7 @@ def _made(kind: Any, *parts: Any) -> Any:
 @cache
 def _context() -> Any:
     """An mpmath context of our own: the shared one's precision is the caller's business."""
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     context = mpmath.MPContext()
     context.dps = WORKING_DIGITS

@@ -1,0 +1,205 @@
+"""The command line as a person uses it: what it prints and writes, exit codes, both languages, wrong input, Ctrl-C."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xent.cli import main
+
+
+def run(capsys, *arguments):
+    code = main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """`xent reproduce`, once in each language, in a process of its own."""
+    folders = {}
+    for language in ("en", "zh"):
+        folder = tmp_path_factory.mktemp(language) / "out"
+        command = [sys.executable, "-m", "xent", "reproduce", "--out", str(folder), "--lang", language]
+        folders[language] = folder, subprocess.run(command, capture_output=True, text=True)
+    return folders
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_reproduce(reproduced, language):
+    folder, done = reproduced[language]
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert ("all 14 claims agree" if language == "en" else "14 条论断全部吻合") in done.stdout
+    for number in ("0.8176", "0.0940", "0.9820", "0.2028"):
+        assert number in done.stdout
+    numbers = json.loads((folder / "numbers.json").read_text())
+    assert len(numbers["experiments"]) == 8
+    first = numbers["experiments"][0]
+    assert {"start", "cost", "rate", "a0", "a300", "delta0", "gain0", "first_below_half"} <= set(first)
+    assert round(first["a300"], 4) == 0.0940
+    assert (folder / "report.html").read_text().count("<figure") == 12
+    drawn = {p.name for p in (folder / "figures").iterdir()}
+    assert len([n for n in drawn if n.endswith(".svg")]) == len([n for n in drawn if n.endswith(".png")]) == 12
+    assert not [p for p in folder.rglob("*") if p.name.startswith(".")]
+
+
+def test_the_two_languages_measure_the_same(reproduced):
+    texts = [(folder / "numbers.json").read_text() for folder, _ in reproduced.values()]
+    assert texts[0] == texts[1]
+
+
+def test_reproduce_says_when_a_claim_differs(capsys, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from xent.article import Study
+
+    right = Study().claims
+    monkeypatch.setattr(Study, "claims", [replace(right[0], agrees=False), *right[1:]])
+    code, out, _ = run(capsys, "reproduce", "--out", str(tmp_path), "--lang", "en")
+    assert code == 1
+    assert "1 of 14 claims differ" in out
+
+
+def test_reproduce_json_is_nothing_but_json(capsys, tmp_path):
+    code, out, _ = run(capsys, "reproduce", "--json", "--out", str(tmp_path))
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "numbers.json").read_text())
+
+
+def test_neuron(capsys):
+    code, out, _ = run(capsys, "neuron", "--lang", "en")
+    assert code == 0
+    for words in ("quadratic@sigmoid", "cross-entropy@sigmoid", "0.2028", "0.01201", "gain", "never"):
+        assert words in out
+
+
+def test_neuron_in_chinese(capsys):
+    code, out, _ = run(capsys, "neuron", "--lang", "zh", "--first", "0.98")
+    assert code == 0
+    assert "学习率" in out
+    assert "增益" in out
+
+
+def test_neuron_json(capsys):
+    code, out, _ = run(capsys, "neuron", "--json", "--w", "0.6", "--b", "0.9", "--steps", "300")
+    runs = json.loads(out)["runs"]
+    assert code == 0
+    assert [r["output"] for r in runs] == ["quadratic@sigmoid", "cross-entropy@sigmoid"]
+    assert [round(r["a"][-1], 4) for r in runs] == [0.0940, 0.0116]
+    assert len(runs[0]["gain"]) == 301
+
+
+def test_neuron_csv(capsys):
+    _, out, _ = run(
+        capsys,
+        "neuron",
+        "--csv",
+        "--outputs",
+        "smooth(cross-entropy, epsilon=0.1)@sigmoid,logistic",
+        "--target",
+        "0,-1",
+        "--steps",
+        "2",
+    )
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 6
+    assert rows[0]["output"] == "smooth(cross-entropy, epsilon=0.1)@sigmoid"
+    assert float(rows[0]["a"]) == pytest.approx(0.98201379)
+
+
+def test_neuron_writes_files(capsys, tmp_path):
+    code, out, _ = run(capsys, "neuron", "--out", str(tmp_path / "a" / "b"), "--steps", "5")
+    assert code == 0
+    assert {p.name for p in (tmp_path / "a" / "b").iterdir()} == {"neuron.svg", "neuron.png", "numbers.csv", "numbers.json"}
+    assert "neuron.svg" in out.replace("\n", "")
+
+
+def test_neuron_json_writes_infinite_numbers_as_null(capsys):
+    _, out, _ = run(
+        capsys, "neuron", "--json", "--outputs", "exponential", "--target", "1", "--w", "-800", "--b", "0", "--steps", "1"
+    )
+    assert json.loads(out)["runs"][0]["cost"][0] is None
+
+
+def test_the_same_seed_draws_the_same_start(capsys):
+    outs = [run(capsys, "neuron", "--json", "--seed", "5", "--steps", "1")[1] for _ in range(2)]
+    assert outs[0] == outs[1]
+
+
+def test_two_outputs_of_one_name_are_told_apart(capsys):
+    _, out, _ = run(capsys, "neuron", "--outputs", "quadratic,quadratic", "--rate", "0.15,3", "--steps", "10")
+    assert "quadratic@sigmoid #1" in out
+    assert "quadratic@sigmoid #2" in out
+
+
+WRONG = [
+    ("neuron --outputs quadratc", "did you mean 'quadratic'"),
+    ("neuron --target 2", "[0, 1]"),
+    ("neuron --target a", "--target"),
+    ("neuron --rate -1", "rate"),
+    ("neuron --rate inf", "inf"),
+    ("neuron --rate 1,2,3", "2 outputs"),
+    ("neuron --w nan --b 1", "w must be finite"),
+    ("neuron --w 1", "--b"),
+    ("neuron --first 1.5", "(0, 1)"),
+    ("neuron --first 0.5 --seed 1", "one start"),
+    ("neuron --steps -1", "steps"),
+    ("neuron --steps 2.5", "2.5"),
+    ("neuron --seed 1.5", "1.5"),
+    ("neuron --stps 3", "--steps"),
+    ("neuron --outputs cross-entropy@identity", "logistic@identity"),
+    ("neuron --outputs focal", "focal@sigmoid"),
+    ("neuron --json --csv", "--json and --csv"),
+    ("neuron --lang fr", "zh"),
+    ("nuron", "neuron"),
+    ("reproduce --out /proc/nothing", "--out"),
+    ("neuron --out /dev/null/x", "--out"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), WRONG)
+def test_wrong_input_is_one_message_and_exit_code_2(capsys, line, says):
+    code, out, err = run(capsys, *line.split())
+    assert code == 2
+    assert says in " ".join((out + err).replace("│", " ").split())
+    assert "Traceback" not in out + err
+
+
+def test_help_and_version(capsys):
+    for line in ("--help", "reproduce --help", "neuron --help", "--version", ""):
+        code, out, _ = run(capsys, *line.split())
+        assert code == 0
+        assert out
+
+
+def test_ctrl_c_leaves_nothing_half_written(tmp_path):
+    """Interrupted while figures are drawn: exit code 130, one line, no traceback, no temporary file."""
+    folder = tmp_path / "out"
+    command = [sys.executable, "-m", "xent", "reproduce", "--out", str(folder)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "LANG": "C.UTF-8"}
+    )
+    while process.poll() is None and not list((folder / "figures").glob("*.svg")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.strip() == "stopped; nothing half-written is left behind"
+    assert not (folder / "report.html").exists()
+    assert not [p for p in folder.rglob("*") if p.name.startswith(".")]
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m xent neuron --csv --steps 5000 | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("output,target")
+    assert done.stderr == ""
