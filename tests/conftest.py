@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")
@@ -14,21 +13,8 @@ from jaxtyping import install_import_hook
 if os.environ.get("XENT_SHAPES"):
     install_import_hook("xent", "typechecking.check")
 
-import array_api_strict
-import jax.numpy as jnp
-import numpy as np
 import pytest
-import torch
-
-torch.set_num_threads(2)
-
-LIBRARIES = {
-    "numpy": SimpleNamespace(name="numpy", xp=np, make=np.asarray, back=np.asarray),
-    "torch": SimpleNamespace(name="torch", xp=torch, make=torch.asarray, back=lambda t: t.detach().numpy()),
-    "jax": SimpleNamespace(name="jax", xp=jnp, make=jnp.asarray, back=np.asarray),
-    "strict": SimpleNamespace(name="strict", xp=array_api_strict, make=array_api_strict.asarray, back=np.asarray),
-}
-"""Each array library: how to make an array of NumPy's, and the way back."""
+from libraries import LIBRARIES
 
 
 @pytest.fixture(params=LIBRARIES, scope="session")
