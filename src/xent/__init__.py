@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xent.activations import Activation as Activation
+    from xent.costs import Cost as Cost
     from xent.errors import XentError as XentError
     from xent.neuron import Neuron as Neuron
     from xent.neuron import Run as Run
@@ -21,6 +23,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "XentError": "xent.errors",
+    "Activation": "xent.activations",
+    "Cost": "xent.costs",
     "Output": "xent.outputs",
     "output": "xent.outputs",
     "catalogue": "xent.outputs",

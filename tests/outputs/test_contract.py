@@ -40,6 +40,22 @@ def test_exact_in_float64(output, kind, lib):
         _check(value, delta, error, exact, strict)
 
 
+OTHER_PARAMETERS = [
+    "focal(gamma=0)@sigmoid", "focal(gamma=0.5)@tanh", "focal(gamma=5)@softmax", "poly(epsilon=3)@tanh", "lq(q=1)@softmax",
+    "lq(q=0.01)@softmax", "lq(q=0.3)@tanh", "smooth(focal, epsilon=0.2)@softmax", "smooth(quadratic)@tanh",
+    "smooth(absolute)@sigmoid", "smooth(symmetric-cross-entropy)@softmax", "smooth(smooth(cross-entropy), epsilon=0.3)@tanh",
+    "smooth(cross-entropy, epsilon=1)@softmax", "rescaled-quadratic(k=1, M=1)@identity",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.parametrize("name", OTHER_PARAMETERS)
+def test_exact_for_other_parameters_and_pairs(name, kind):
+    z, y, exact = truths(name, kind)
+    of = xent.output(name)
+    _check(*(f(z, y).reshape(len(z), -1) for f in (of.value, of.delta, of.error)), exact, strict=False)
+
+
 def _check(value, delta, error, exact, strict):
     for i, t in enumerate(exact):
         assert oracle.ulps(value[i, 0], t.value, None if strict else t.value_scale) <= 8, i

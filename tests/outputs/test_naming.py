@@ -106,13 +106,16 @@ def test_two_activations():
             xent.output(*wrong)
 
 
-@pytest.mark.parametrize("call", ["xent.output(3)", "xent.output('hinge', 3)", "xent.costs.Smooth('quadratic')"])
+@pytest.mark.parametrize(
+    "call",
+    ["xent.output(3)", "xent.output('hinge', 3)", "xent.output(xent.costs.Quadratic)", "xent.costs.Smooth('quadratic')"],
+)
 def test_wrong_objects(call):
     """In a process of its own, where no type checker stands in front of the message."""
     code = f"import xent, xent.costs\ntry: {call}\nexcept xent.XentError as e: print(e)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "came" in printed
-    assert ("3" if "3" in call else "quadratic") in printed
+    assert ("3" if "3" in call else "uadratic") in printed
 
 
 def test_split_keeps_parentheses_together():
@@ -172,6 +175,42 @@ def test_a_users_own_activation():
     z, y, h = np.asarray([0.3, -1.0]), np.asarray([0.0, 1.0]), 1e-6
     np.testing.assert_allclose(output.delta(z, y), (output.value(z + h, y) - output.value(z - h, y)) / (2 * h), rtol=1e-6)
     assert type(xent.output("quadratic", Cauchy())) is Output
+
+
+class Plain:
+    """A cost that knows nothing of xent."""
+
+    def __call__(self, a, y):
+        return (a - y) ** 2 / 2
+
+    def slope(self, a, y):
+        return a - y
+
+
+class PlainSigmoid:
+    """An activation that knows nothing of xent."""
+
+    range = (0, 1)
+
+    def __call__(self, z):
+        return 1 / (1 + np.exp(-z))
+
+    def pullback(self, a, g):
+        return g * a * (1 - a)
+
+
+def test_objects_that_know_nothing_of_xent():
+    z, y = np.asarray([0.3, -1.0]), np.asarray([0.0, 1.0])
+    expected = xent.output("quadratic@sigmoid")
+    for activation in ("sigmoid", PlainSigmoid()):
+        output = xent.output(Plain(), activation)
+        np.testing.assert_allclose(output.value(z, y), expected.value(z, y))
+        np.testing.assert_allclose(output.delta(z, y), expected.delta(z, y))
+        np.testing.assert_allclose(output.gain(z, y), expected.gain(z, y))
+    assert str(output) == "Plain@PlainSigmoid"
+    np.testing.assert_allclose(xent.output("cross-entropy", PlainSigmoid()).delta(z, y), xent.output("cross-entropy").delta(z, y))
+    with pytest.raises(PairError):
+        xent.output("hinge", PlainSigmoid())
 
 
 class WrongQuadratic(Quadratic):

@@ -40,6 +40,14 @@ def console(*, quiet: bool = False) -> Console:
     return Console(stderr=quiet, highlight=False, soft_wrap=False)
 
 
+def mind_the_font(language: str, screen: Console) -> None:
+    """Say which package brings Chinese glyphs, where figures want them and there are none."""
+    from xent.figures import fonts
+
+    if language == "zh" and fonts.chinese_font() is None:
+        screen.print(fonts.what_to_install(language), style="yellow", soft_wrap=True)
+
+
 def as_json(data: Any) -> str:
     """JSON that any reader takes: infinite and undefined numbers are null."""
     return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)

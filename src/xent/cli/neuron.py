@@ -199,12 +199,12 @@ def _write(runs: dict[str, Run], folder: Path, language: str, *, quiet: bool) ->
 
     from xent import figures
 
-    words = texts.page("cli", language)["neuron"]
+    words, screen = texts.page("cli", language)["neuron"], flags.console(quiet=quiet)
+    flags.mind_the_font(language, screen)
     table = StringIO()
     _print_csv(runs, table)
     paths = figures.save(figures.draw_runs(runs, language=language), folder, "neuron")
     paths.append(files.write(folder / "numbers.csv", table.getvalue()))
     paths.append(files.write(folder / "numbers.json", flags.as_json(_numbers(runs)) + "\n"))
-    screen = flags.console(quiet=quiet)
     for path in paths:
         screen.print(words["written"].format(path=path), soft_wrap=True)

@@ -55,11 +55,9 @@ def _show_claims(study: Study, language: str, screen: Console) -> None:
 
 def _write(study: Study, folder: Path, language: str, screen: Console) -> None:
     from xent import figures, report
-    from xent.figures import fonts
 
     own = texts.page("cli", language)["reproduce"]
-    if language == "zh" and fonts.chinese_font() is None:
-        screen.print(f"{own['font']}: {fonts.what_to_install(language)}", style="yellow")
+    flags.mind_the_font(language, screen)
     where = files.folder(folder / "figures")
     drawn: dict[str, tuple[str, str]] = {}
     with Progress(

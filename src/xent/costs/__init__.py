@@ -1,10 +1,11 @@
 """Costs: C(a, y) of an answer and the truth, and the slope ∂C/∂a. Stands on `arrays` and the intervals of `activations`.
 
 One file a family: `quadratic` (squared errors), `absolute`, `surprisal` (every cost φ(−log p_y)), `cross_entropy` (φ the
-identity, and its symmetric form), `margin` (labels ±1), `smoothing` (a wrapper of the target).
+identity, and its symmetric form), `margin` (labels ±1), `smoothing` (a wrapper of the target). `adopted` takes in a user's own.
 """
 
 from xent.costs.absolute import Absolute as Absolute
+from xent.costs.adopted import adopted_cost as adopted_cost
 from xent.costs.base import Cost as Cost
 from xent.costs.base import Labels as Labels
 from xent.costs.cross_entropy import CrossEntropy as CrossEntropy

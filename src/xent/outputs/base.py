@@ -24,8 +24,8 @@ class Output:
     shape without the axis) or distributions (floats of z's shape); value and gain have z's shape without the axis, delta has
     z's shape. 16-bit z are computed in float32: delta is rounded once to z's dtype, value and gain stay float32.
 
-    Raises ShapeError, TargetError and ArrayKindError for what does not fit; inside jit, vmap or torch.compile, where no
-    value can be looked at, a wrong target gives nan.
+    Raises ShapeError, TargetError and ArrayKindError for what does not fit; inside jit and vmap, where no value can be looked
+    at, a wrong target gives nan.
     """
 
     cost: Cost

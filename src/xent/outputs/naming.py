@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from xent.activations import Activation
-from xent.costs import Cost
+from xent.costs import Cost, adopted_cost
 from xent.costs.base import parameters
 from xent.errors import InputError, UnknownNameError
 from xent.outputs.base import Output
@@ -27,10 +27,12 @@ MEANT = {
 """Other words for the same things: not accepted, so that a name has one spelling, but understood in the error."""
 
 
-def output(cost: str | Cost | Output, activation: str | Activation | None = None) -> Output:
-    """The output with a name, or of a cost and an activation; a user's own objects are as good as built-in ones.
+def output(cost: Any, activation: Any = None) -> Output:
+    """The output with a name, or of a cost and an activation, each a name or an object.
 
-    A bare cost takes its usual activation. Unknown names raise UnknownNameError, pairs that do not belong together PairError.
+    A user's own objects are as good as built-in ones: a cost has `__call__(a, y)` and `slope(a, y)`, an activation `__call__(z)`
+    and `pullback(a, g)`; subclasses of `xent.Cost` and `xent.Activation` also say what they accept. A bare cost takes its usual
+    activation. Unknown names raise UnknownNameError, pairs that do not belong together PairError.
 
     >>> print(output("quadratic@sigmoid"), output("focal"), output("cross-entropy", "tanh"))
     quadratic@sigmoid focal(gamma=2)@softmax cross-entropy@tanh
@@ -50,8 +52,7 @@ for labels ±1 on a linear output use logistic@identity.
         if at and activation is not None:
             raise InputError(f"{cost!r} names an activation already, but {activation} came too: give one of the two.")
         cost, activation = read_cost(cost_name), activation_name if at else activation
-    if not isinstance(cost, Cost):
-        raise InputError(f"an output is a name such as 'quadratic@sigmoid' or a Cost, but {cost!r} came.")
+    cost = adopted_cost(cost)
     if activation is None:
         activation = cost.usual
     return pair(cost, read_activation(activation) if isinstance(activation, str) else activation)

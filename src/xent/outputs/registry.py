@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from xent.activations import Activation, Identity, ReLU, Sigmoid, Softmax, Softplus, Squashing, Tanh
+from typing import Any
+
+from xent.activations import Activation, Identity, ReLU, Sigmoid, Softmax, Softplus, Squashing, Tanh, adopted_activation
 from xent.costs import (
     Absolute,
     Cost,
@@ -20,8 +22,8 @@ from xent.costs import (
     SquaredHinge,
     SurprisalCost,
     SymmetricCrossEntropy,
+    adopted_cost,
 )
-from xent.errors import InputError
 from xent.outputs import linear, softmaxed, squashed
 from xent.outputs.base import Output
 from xent.outputs.smoothed import Smoothed
@@ -66,19 +68,16 @@ CLOSED_FORMS: list[tuple[type, type, type[Output]]] = [
 """The closed form of each pair, the more particular before the more general; every other pair has the chain rule."""
 
 
-def pair(cost: Cost, activation: Activation) -> Output:
+def pair(cost: Any, activation: Any) -> Output:
     """The output of a cost and an activation; an error says why where the two do not belong together."""
-    if not isinstance(cost, Cost):
-        raise InputError(f"an output is made of a Cost and an Activation, but {cost!r} came as the cost.")
-    if not isinstance(activation, Activation):
-        raise InputError(f"an output is made of a Cost and an Activation, but {activation!r} came as the activation.")
-    fitted = cost.on(activation)
+    unit = adopted_activation(activation)
+    fitted = adopted_cost(cost).on(unit)
     if isinstance(fitted, Smooth):
-        return Smoothed(fitted, activation, pair(fitted.cost, activation))
+        return Smoothed(fitted, unit, pair(fitted.cost, unit))
     for of_cost, of_activation, closed in CLOSED_FORMS:
-        if isinstance(fitted, of_cost) and isinstance(activation, of_activation) and not _redefines(fitted, of_cost):
-            return closed(fitted, activation)
-    return Output(fitted, activation)
+        if isinstance(fitted, of_cost) and isinstance(unit, of_activation) and not _redefines(fitted, of_cost):
+            return closed(fitted, unit)
+    return Output(fitted, unit)
 
 
 def _redefines(cost: Cost, base: type) -> bool:

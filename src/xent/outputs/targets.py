@@ -1,7 +1,7 @@
 """Targets: their shapes, and whether a cost can take them. Nothing is guessed from values, nothing broadcast.
 
-Values that cannot be looked at (inside jit, vmap or torch.compile) cannot raise; there a wrong target becomes nan, so that
-a wrong number never comes out as a right-looking one.
+Values that cannot be looked at (inside jit and vmap) cannot raise; there a wrong target becomes nan, so that a wrong number
+never comes out as a right-looking one.
 """
 
 from __future__ import annotations
