@@ -7,7 +7,6 @@ Words come from `texts`, with *a* for a variable, which is set in italics.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -24,7 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from xent import texts
+from xent import files, texts
 from xent.errors import UnknownNameError
 from xent.figures import fonts
 
@@ -175,15 +173,8 @@ def save(figure: Figure, directory: Path, name: str, *, formats: Sequence[str] =
     Raises UnknownNameError for another format, before anything is written.
     """
     contents = {Path(directory) / f"{name}.{kind}": _rendered(figure, kind) for kind in formats}
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    for path, content in contents.items():
-        draft = path.with_name(f".{path.name}.{uuid4().hex}")
-        try:
-            draft.write_bytes(content)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    return list(contents)
+    files.folder(Path(directory))
+    return [files.write(path, content) for path, content in contents.items()]
 
 
 def svg(figure: Figure) -> str:

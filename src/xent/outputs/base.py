@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from xent.activations import Activation, Interval
 from xent.arrays import Array, Numbers, as_array, is_float, namespace, norm, quiet, sign, total
-from xent.costs import Cost, Labels
+from xent.costs import Cost, Labels, Smooth
 from xent.errors import InputError, ShapeError
 from xent.outputs import targets
 
@@ -147,11 +147,9 @@ class Output:
         e, delta = self._error(z, y, xp), self._delta(z, y, xp)
         return ratio(delta, e, float("nan"), xp) if self.activation.vector else delta / e
 
-    def _smoothed(self, y: Array, epsilon: float, xp: Any) -> Any:
-        """y moved by ε towards undecided, in whatever form the hooks above take it."""
-        reach = self.activation.range
-        undecided = 1 / y.shape[-1] if self.activation.vector else (reach.low + reach.high) / 2
-        return (1 - epsilon) * y + epsilon * undecided
+    def _smoothed(self, y: Array, smooth: Smooth, xp: Any) -> Any:
+        """The smoothed target, in whatever form the hooks above take it."""
+        return smooth.smoothed(y)
 
     # ── between the two ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -30,4 +30,4 @@ class Smoothed(Output):
         return self.beneath._gain(z, self._aim(y, xp), xp)
 
     def _aim(self, y: Array, xp: Any) -> Any:
-        return self.beneath._smoothed(y, self.cost.epsilon, xp)
+        return self.beneath._smoothed(y, self.cost, xp)

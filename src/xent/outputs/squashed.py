@@ -39,10 +39,10 @@ class Squashed(Output):
         reach = self.activation.range
         return y if isinstance(y, Shares) else Shares(y, (y - reach.low) / self._width, (reach.high - y) / self._width)
 
-    def _smoothed(self, y: Array, epsilon: float, xp: Any) -> Shares:
-        share = self._shares(y)
+    def _smoothed(self, y: Array | Shares, smooth: costs.Smooth, xp: Any) -> Shares:
+        share, epsilon = self._shares(y), smooth.epsilon
         high, low = ((1 - epsilon) * part + epsilon / 2 for part in (share.high, share.low))
-        return Shares(super()._smoothed(share.y, epsilon, xp), high, low)
+        return Shares(smooth.smoothed(share.y), high, low)
 
     def _error(self, z: Array, y: Array | Shares, xp: Any) -> Array:
         above, _ = self.activation.sides(z)
