@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from xent import figures, texts
+from xent import figures, files, texts
 from xent.article import COSTS, RATES, STEPS, BestRates, Study, overlapping_classes
 from xent.errors import InputError, UnknownNameError
 from xent.figures import fonts, style
@@ -272,10 +272,10 @@ def test_a_failure_leaves_the_old_file_and_no_draft(study, tmp_path, monkeypatch
     old = path.read_bytes()
 
     def full(*_):
-        raise OSError("no space left")
+        raise OSError(28, "no space left")
 
-    monkeypatch.setattr(style.os, "replace", full)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(InputError, match="no space"):
         figures.save(figures.draw("gain", study), tmp_path, "slip", formats=("svg",))
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
