@@ -189,6 +189,13 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     assert not [p for p in folder.rglob("*") if p.name.startswith(".")]
 
 
+def test_a_terminal_without_greek_letters():
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-m", "xent", "neuron", "--lang", "zh"], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0.2028" in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m xent neuron --csv --steps 5000 | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
 
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 it found something wrong, 2 it was asked wrongly, 130 interrupted."""
     from xent import texts
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters shows ? for them
     words = texts.page("cli", texts.language_of_locale())["errors"]
     try:
         code = app(list(sys.argv[1:] if arguments is None else arguments), print_error=True, exit_on_error=False)
