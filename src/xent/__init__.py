@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from xent.errors import XentError as XentError
     from xent.neuron import Neuron as Neuron
     from xent.neuron import Run as Run
+    from xent.neuron import Sweep as Sweep
+    from xent.neuron import sweep as sweep
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -30,6 +32,8 @@ _HOMES = {
     "catalogue": "xent.outputs",
     "Neuron": "xent.neuron",
     "Run": "xent.neuron",
+    "Sweep": "xent.neuron",
+    "sweep": "xent.neuron",
 }
 
 __all__ = ["__version__", *_HOMES]
