@@ -7,7 +7,7 @@ twin `plain`: other libraries' arrays, and costs of the user's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float, Int
 
@@ -17,6 +17,9 @@ from xent.neuron import plain
 from xent.neuron.learning import _numbers, _positive, _whole
 from xent.outputs import Output
 from xent.outputs import output as output_named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,18 @@ class Sweep:
     w: Float[Any, "*n"]
     b: Float[Any, "*n"]
     steps_to_learn: Int[Any, "*n"]
+
+    def figure(self, *, theme: str = "light", language: str = "en") -> Figure:
+        """The share of the neurons that have learned by each step, as a matplotlib figure."""
+        from xent import figures
+
+        return figures.draw_sweep(self, theme=theme, language=language)
+
+    def _repr_html_(self) -> str:
+        """The figure, where a notebook shows the sweep."""
+        from xent import figures
+
+        return figures.svg(self.figure())
 
 
 def sweep(
