@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xent.checking import Check as Check
+    from xent.checking import check_cost as check_cost
     from xent.errors import XentError as XentError
     from xent.neuron import Neuron as Neuron
     from xent.neuron import Run as Run
@@ -26,6 +28,8 @@ _HOMES = {
     "catalogue": "xent.outputs",
     "Neuron": "xent.neuron",
     "Run": "xent.neuron",
+    "Check": "xent.checking",
+    "check_cost": "xent.checking",
 }
 
 __all__ = ["__version__", *_HOMES]
