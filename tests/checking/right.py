@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 import torch
 from array_api_compat import array_namespace
@@ -188,6 +189,33 @@ class InTorch(Cost):
 
     def slope(self, a, y):
         return torch.sub(a, y)
+
+
+@right("stalls")
+class InJax(Cost):
+    """JAX's functions take NumPy's arrays, but return their own."""
+
+    name, usual = "jax-only", "sigmoid"
+
+    def __call__(self, a, y):
+        return jnp.square(a - y) / 2
+
+    def slope(self, a, y):
+        return jnp.subtract(a, y)
+
+
+@right("end", "rounded")
+class SlopeByAutograd(Cost):
+    name, usual = "autograd", "sigmoid"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return torch.nn.functional.softplus(-torch.logit(a)) * y + torch.nn.functional.softplus(torch.logit(a)) * (1 - y)
+
+    def slope(self, a, y):
+        a = a.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self(a, y).sum(), a)
+        return slope
 
 
 @right("rounded")

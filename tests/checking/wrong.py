@@ -310,6 +310,23 @@ class WrongSideOfTheMargin(MarginCost):
         return 1 / (1 + xp.exp(-m))
 
 
+@wrong("indifferent")
+class CategoricalOnASigmoid(Entropy):
+    """−y log a forgets that 1 − a is an answer too."""
+
+    def __call__(self, a, y):
+        return -np.where(y == 0, 0, y * np.log(a))
+
+    def slope(self, a, y):
+        return -np.where(y == 0, 0, y / a)
+
+
+@wrong("mixes")
+class MeanOverTheBatchInTheSlope(Squares):
+    def slope(self, a, y):
+        return (a - y) / a.size
+
+
 @wrong("opposite")
 class OppositeRegression(Squares):
     usual = "identity"

@@ -1,6 +1,6 @@
 """The cost or output that is checked, called as its users will call it: any error of its own is caught and told.
 
-Arrays go in as NumPy's, or as PyTorch's where the code takes nothing else; numbers come back as NumPy's.
+Arrays go in as NumPy's, or as PyTorch's or JAX's where the code takes or returns nothing else; numbers come back as NumPy's.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,23 @@ from xent.costs import Cost
 from xent.outputs import Output
 
 _METHODS = {"cost": ("cost", "__call__"), "slope": ("cost", "slope"), "value": ("output", "value"), "delta": ("output", "delta")}
+
+_LIBRARIES: dict[str, Callable[[Array], Any]] = {
+    "numpy": np.array,
+    "torch": lambda x: sys.modules["torch"].asarray(x),
+    "jax": lambda x: sys.modules["jax"].numpy.asarray(x),
+}
+"""The libraries that a user's code may be written for, tried in this order; only one that is loaded already can be it."""
+
+
+def _wide() -> AbstractContextManager[Any]:
+    """JAX in 64 bits, if it is there: without them it has no float64 to check with."""
+    jax = sys.modules.get("jax")
+    if jax is None:
+        return nullcontext()
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+    context: AbstractContextManager[Any] = enable(True)
+    return context
 
 
 class Trouble(Exception):  # noqa: N818 - it carries a finding, and is none of a user's business
@@ -63,25 +81,24 @@ class Subject:
 
     @cached_property
     def lib(self) -> str:
-        """The array library that the code works with: NumPy, unless it takes PyTorch's arrays only."""
-        shape = (2, 3) if self.vector else (2,)
-        x = np.full(shape, 1 / 3)
-        try:
-            self._call(self.cost, x, x)
-        except Exception:
-            torch = sys.modules.get("torch")
-            if torch is not None:
-                try:
-                    self._call(self.cost, torch.asarray(x), torch.asarray(x))
-                except Exception:
-                    return "numpy"
-                return "torch"
+        """The array library that the code works with: NumPy, unless it takes or returns another's arrays only."""
+        x = np.full((2, 3) if self.vector else (2,), 1 / 3)
+        for name, make in _LIBRARIES.items():
+            if name not in sys.modules:
+                continue
+            try:
+                with _wide():
+                    given = make(x)
+                if library(self._call(self.cost, given, given)).startswith(name):
+                    return name
+            except Exception:  # it is told when it is called in earnest
+                continue
         return "numpy"
 
     def make(self, x: Array) -> Any:
         """A fresh array of the subject's library."""
-        x = np.array(x)
-        return sys.modules["torch"].asarray(x) if self.lib == "torch" else x
+        with _wide():
+            return _LIBRARIES[self.lib](np.array(x))
 
     @staticmethod
     def back(x: Any) -> Array:
@@ -90,18 +107,14 @@ class Subject:
 
     @staticmethod
     def _call(f: Callable[..., Any], *arrays: Any) -> Any:
-        with quiet(), warnings.catch_warnings():
+        with quiet(), _wide(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return f(*arrays)
 
     def raw(self, what: str, x: Any, y: Any) -> Any:
         """What the function returns as it is: cost, slope (of answers) or value, delta (of weighted inputs)."""
-        f: Callable[..., Any] = {
-            "cost": self.cost,
-            "slope": self.cost.slope,
-            "value": self.output.value,
-            "delta": self.output.delta,
-        }[what]
+        owner, method = _METHODS[what]
+        f = getattr(getattr(self, owner), method)
         try:
             return self._call(f, x, y)
         except Exception as error:

@@ -35,6 +35,10 @@ def _curve(subject: Subject, a: Array, y: float) -> Array:
     return np.where(np.isnan(cost), np.inf, cost)
 
 
+def _flat(cost: Array) -> bool:
+    return bool(np.isfinite(cost).all() and np.ptp(cost) <= 1e-13 * np.abs(cost).max())
+
+
 def _grid(probes: Probes) -> Array:
     low, high = probes.domain.low, probes.domain.high
     even = np.linspace(low, high, 515)[1:-1] if probes.domain.bounded else np.linspace(max(low, -30) + 2.0**-6, min(high, 30), 1921)
@@ -49,6 +53,9 @@ def _least_between_ends(subject: Subject, probes: Probes) -> Iterator[tuple[Find
         grid = np.unique(np.append(_grid(probes), aim)) if low < aim < high else _grid(probes)
         cost = _curve(subject, grid, y)
         at, best = int(np.argmin(np.abs(grid - aim))), int(np.argmin(cost))
+        if hard and _flat(cost):
+            yield Finding("indifferent", Evidence(y=float(y), came=float(cost[at])), (("y", f"{y:g}"),)), True
+            continue
         if not cost[at] > cost[best] + SLACK * (typical(cost) + abs(cost[best])):
             continue
         seen = Evidence(a=float(grid[best]), y=float(y), came=float(cost[best]), expected=float(cost[at]))
@@ -94,6 +101,9 @@ def _least_of_labels(subject: Subject, probes: Probes) -> Iterator[tuple[Finding
     nearest = labels[np.argmin(np.abs(grid[:, None] - labels), axis=1)]
     for y in labels:
         cost = _curve(subject, grid, float(y))
+        if _flat(cost):
+            yield Finding("indifferent", Evidence(y=float(y), came=float(cost[0])), (("y", f"{y:g}"),)), True
+            continue
         right, wrong = cost[nearest == y].min(), cost[nearest != y].min()
         if right > wrong + SLACK * (typical(cost) + abs(wrong)):
             best = float(grid[np.argmin(cost)])
