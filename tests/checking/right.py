@@ -54,6 +54,17 @@ class EntropyWithXlogy(Cost):
         return np.where(y == 1, 0, (1 - y) / (1 - a)) - np.where(y == 0, 0, y / a)
 
 
+@right("softened")
+class EntropyWithEpsilon(Cost):
+    name, usual = "epsilon", "sigmoid"
+
+    def __call__(self, a, y):
+        return -(y * np.log(a + 1e-12) + (1 - y) * np.log(1 - a + 1e-12))
+
+    def slope(self, a, y):
+        return -y / (a + 1e-12) + (1 - y) / (1 - a + 1e-12)
+
+
 @right("end")
 class ClassesByHand(Cost):
     """One term for each row."""

@@ -145,6 +145,8 @@ class _Book:
         for finding, distance in edges.clamped(subject, probes):
             self.problems.append(finding)
             kept = 4 * distance
+        if not kept:
+            self.remarks += edges.softened(subject, probes)
         self.looked.append(("slope", len(probes.of_cost)))
         self.problems += self._judged(_away(slopes.of_cost(subject, probes), probes, kept), "slope")
         if self.has("not-finite"):

@@ -145,6 +145,24 @@ def clamped(subject: Subject, probes: Probes) -> Iterator[tuple[Finding, float]]
                 return
 
 
+def softened(subject: Subject, probes: Probes) -> Iterator[Finding]:
+    """A logarithm of a + ε: it keeps its pace down to ε, and there loses it by half at every halving of the distance."""
+    for end, distance, near, _ in approaches(probes):
+        for y in targets_of(probes)[0][targets_of(probes)[1]]:
+            cost = _toward(subject, "cost", near, y)
+            with quiet():
+                grown = np.abs(np.diff(cost))
+                pace = np.where(grown[:-1] > 1e-9 * np.abs(cost[2:]), grown[1:] / grown[:-1], np.nan)
+                lost = np.flatnonzero((pace[:-1] < 0.6) & (pace[1:] < 0.6))
+                kept = pace[3 : lost[0]] if lost.size else pace[:0]
+                steady = np.isfinite(cost).all() and np.count_nonzero(kept > 0.97) >= 5 and grown[3] > 1e-3 * np.abs(cost[3])
+            if steady:
+                at = int(lost[0])
+                seen = Evidence(a=subject.place(near[-1]), y=subject.place(y), came=float(cost[-1]))
+                yield Finding("softened", seen, (("distance", f"{distance[at]:.1g}"), ("end", _end(end))))
+                return
+
+
 def clamped_output(subject: Subject, probes: Probes) -> Iterator[Finding]:
     """The same for an output's own value: it grows with |z|, and then stops."""
     if not subject.own_value:
