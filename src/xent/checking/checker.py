@@ -179,7 +179,7 @@ class _Book:
         points = self.probes.of_output
         with_answers = slopes.of_output(self.subject, self.probes)
         points = with_answers.points
-        came = slopes._along(self.subject.ask("slope", self.subject.predict(points.x), points.y), points.way)
+        came = slopes.along(self.subject.ask("slope", self.subject.predict(points.x), points.y), points.way)
         return slopes.Comparison(points, came, with_answers.truth, with_answers.wrong).equals(with_answers.truth.value)
 
     def _output(self) -> None:
@@ -250,7 +250,7 @@ def _gain(subject: Subject, probes: Probes) -> Iterator[Finding]:
     points = probes.of_output
     points = points[np.abs(points.x) <= 5 if points.x.ndim == 1 else (np.abs(points.x) <= 5).all(axis=-1)]
     out, z, y = subject.output, subject.make(points.x), subject.make(points.y)
-    gain, error, delta = (subject.back(subject._call(f, z, y)) for f in (out.gain, out.error, out.delta))
+    gain, error, delta = (subject.back(subject.call(f, z, y)) for f in (out.gain, out.error, out.delta))
     if subject.vector:
         error, delta = (np.sqrt((v * v).sum(axis=-1)) for v in (error, delta))
     with quiet():

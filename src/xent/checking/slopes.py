@@ -45,7 +45,7 @@ class Comparison:
 def of_cost(subject: Subject, probes: Probes) -> Comparison:
     """The slope ∂C/∂a beside differences of the cost."""
     points = probes.of_cost
-    came = _along(subject.ask("slope", points.x, points.y), points.way)
+    came = along(subject.ask("slope", points.x, points.y), points.way)
     return _compare(points, came, lambda x, y: subject.ask("cost", x, y))
 
 
@@ -53,11 +53,11 @@ def of_output(subject: Subject, probes: Probes) -> Comparison:
     """δ = ∂C/∂z beside differences of the value, where the value has digits enough."""
     points = probes.of_output
     points = points[_readable(subject, probes, points)]
-    came = _along(subject.ask("delta", points.x, points.y), points.way)
+    came = along(subject.ask("delta", points.x, points.y), points.way)
     return _compare(points, came, lambda x, y: subject.ask("value", x, y))
 
 
-def _along(x: Array, way: Array) -> Array:
+def along(x: Array, way: Array) -> Array:
     """A gradient along the direction in which each point is looked at."""
     if x.ndim == 1:
         return x * way
@@ -135,7 +135,7 @@ def _kind(subject: Subject, seen: Comparison, what: str, factor: float | None) -
         return "factor", (("factor", _ratio(factor)),)
     if what == "delta":
         a = subject.predict(points.x)
-        if seen.equals(_along(subject.ask("slope", a, points.y), points.way)):
+        if seen.equals(along(subject.ask("slope", a, points.y), points.way)):
             return "sigma-forgotten", ()
         if seen.equals(_pulled_twice(subject, seen, a)):
             return "sigma-twice", ()

@@ -89,7 +89,7 @@ class Subject:
             try:
                 with _wide():
                     given = make(x)
-                if library(self._call(self.cost, given, given)).startswith(name):
+                if library(self.call(self.cost, given, given)).startswith(name):
                     return name
             except Exception:  # it is told when it is called in earnest
                 continue
@@ -106,7 +106,8 @@ class Subject:
         return np.asarray(x.detach().cpu().numpy() if library(x) == "torch" else x)
 
     @staticmethod
-    def _call(f: Callable[..., Any], *arrays: Any) -> Any:
+    def call(f: Callable[..., Any], *arrays: Any) -> Any:
+        """What f returns, its warnings left aside."""
         with quiet(), _wide(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return f(*arrays)
@@ -116,7 +117,7 @@ class Subject:
         owner, method = _METHODS[what]
         f = getattr(getattr(self, owner), method)
         try:
-            return self._call(f, x, y)
+            return self.call(f, x, y)
         except Exception as error:
             message = (str(error).strip().splitlines() or [""])[0]
             shape = tuple(np.shape(x))
@@ -129,15 +130,15 @@ class Subject:
 
     def predict(self, z: Array) -> Array:
         """a = σ(z)."""
-        return self.back(self._call(self.activation, self.make(z)))
+        return self.back(self.call(self.activation, self.make(z)))
 
     def pullback(self, a: Array, g: Array) -> Array:
         """∂C/∂z of ∂C/∂a."""
-        return self.back(self._call(self.activation.pullback, self.make(a), self.make(g)))
+        return self.back(self.call(self.activation.pullback, self.make(a), self.make(g)))
 
     def aim(self, y: Array) -> Array:
         """The target that the cost really uses."""
-        return self.back(self._call(self.cost.aim, self.make(y)))
+        return self.back(self.call(self.cost.aim, self.make(y)))
 
     def per_row(self, terms: Array, like: Array) -> Array:
         """One cost for each sample."""

@@ -148,7 +148,7 @@ def stalls(subject: Subject, probes: Probes) -> Iterator[Finding]:
             z = sign * (size[:, None] * (np.eye(CLASSES)[0] - y) if subject.vector else size)
             target = np.broadcast_to(y, z.shape).copy()
             z_, y_ = subject.make(z), subject.make(target)
-            stalled, gain, error = (subject.back(subject._call(f, z_, y_)) for f in (out.stalled, out.gain, out.error))
+            stalled, gain, error = (subject.back(subject.call(f, z_, y_)) for f in (out.stalled, out.gain, out.error))
             if stalled.any():
                 error = np.abs(error).max(axis=-1) if subject.vector else np.abs(error)
                 i = int(np.argmin(np.where(stalled, np.abs(error - 0.98 * reach), np.inf)))
