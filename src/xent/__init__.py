@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xent.activations import Activation as Activation
+    from xent.checking import Check as Check
+    from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
     from xent.errors import XentError as XentError
     from xent.neuron import Neuron as Neuron
@@ -34,6 +36,8 @@ _HOMES = {
     "Run": "xent.neuron",
     "Sweep": "xent.neuron",
     "sweep": "xent.neuron",
+    "Check": "xent.checking",
+    "check_cost": "xent.checking",
 }
 
 __all__ = ["__version__", *_HOMES]

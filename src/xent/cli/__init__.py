@@ -26,6 +26,7 @@ app = App(
 app.command("xent.cli.reproduce:reproduce", name="reproduce")
 app.command("xent.cli.neuron:neuron", name="neuron")
 app.command("xent.cli.map:map", name="map")
+app.command("xent.cli.check:check", name="check")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

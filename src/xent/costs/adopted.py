@@ -13,10 +13,15 @@ from xent.activations.base import REALS
 from xent.arrays import Array
 from xent.costs.base import Cost, Labels
 
+_ENDS = (("tanh", Interval.open(-1, 1)), ("sigmoid", Interval.open(0, 1)))
+
 
 @dataclass(frozen=True)
 class AdoptedCost(Cost):
-    """A cost from any object with `__call__(a, y)` and `slope(a, y)`; `name`, `usual`, `answers` and `targets` if it has them."""
+    """A cost from any object with `__call__(a, y)` and `slope(a, y)`; `name`, `usual`, `answers` and `targets` if it has them.
+
+    One that says what answers it takes, but not its usual activation, is used on the one that answers so.
+    """
 
     own: Any = field(repr=False)
 
@@ -26,7 +31,8 @@ class AdoptedCost(Cost):
 
     @property
     def usual(self) -> str:  # type: ignore[override]
-        return str(getattr(self.own, "usual", "identity"))
+        fits = next((name for name, reach in _ENDS if self.answers.covers(reach) and self.answers.bounded), "identity")
+        return str(getattr(self.own, "usual", fits))
 
     @property
     def answers(self) -> Interval:  # type: ignore[override]
