@@ -24,6 +24,7 @@ app = App(
 )
 app.command("xent.cli.reproduce:reproduce", name="reproduce")
 app.command("xent.cli.neuron:neuron", name="neuron")
+app.command("xent.cli.explain:explain", name="explain")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
