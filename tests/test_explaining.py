@@ -53,9 +53,7 @@ def test_every_page_is_complete(name, language):
         assert len(shown.derivation) >= 2
         assert shown.derivation[-1].formula.text().startswith("gain = ")
         assert len(shown.samples) >= 3
-        assert [name for name, _ in shown.facts][-3:] == [
-            texts.page("explain", language)["words"][k] for k in ("answers", "targets", "soft")
-        ]
+        assert [fact.id for fact in shown.facts][-3:] == ["domain", "targets", "soft"]
 
 
 def test_both_languages_have_the_same_keys_and_placeholders():
@@ -131,7 +129,7 @@ def test_the_texts_name_the_computed_numbers(language, monkeypatch):
 def test_a_page_follows_its_parameters():
     mild, strong = page("focal(gamma=1)"), page("focal(gamma=5)@softmax")
     assert mild.samples != strong.samples
-    assert ("here", "γ = 5") in strong.facts
+    assert strong.facts[0].value == "γ = 5"
     assert "**5" in strong.code[0].line
     assert "goes to 0" not in page("focal(gamma=0)").sections[0].body  # that is cross-entropy
 

@@ -49,6 +49,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """A property in few words: parameters, domain, targets."""
+
+    id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Plot:
     """One curve, with the words that stand around it."""
 
@@ -93,8 +102,8 @@ class Code:
 class Page:
     """All that there is to say of a cost on an output, or of an activation; `subject` is what it is about.
 
-    `facts` are (name, value) pairs: domain, targets, parameters. `others` are (name, gain when badly wrong): the same cost on other
-    outputs, or the costs that go with an activation.
+    `axis` is what its answers are read along, as in `outputs.curves`.
+    `others` are (name, gain when badly wrong): the same cost on other outputs, or the costs that go with an activation.
     """
 
     name: str
@@ -104,7 +113,8 @@ class Page:
     aka: str
     idea: str
     formulas: tuple[Formula, ...]
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[Fact, ...]
+    axis: str
     plot: Plot
     derivation: tuple[Line, ...]
     samples: tuple[Sample, ...]
@@ -115,12 +125,12 @@ class Page:
 
     def data(self) -> dict[str, Any]:
         """The page as plain data, each formula as text, LaTeX and MathML."""
-        written = {f.name: getattr(self, f.name) for f in self.__dataclass_fields__.values()}
+        written = {name: getattr(self, name) for name in ("name", "language", "title", "aka", "idea", "axis", "source")}
         plot = {"title": self.plot.title, "x_label": self.plot.x_label, "note": self.plot.note}
         return written | {
             "subject": "output" if isinstance(self.subject, Output) else "activation",
             "formulas": [self._written(f) for f in self.formulas],
-            "facts": dict(self.facts),
+            **{fact.id: fact.value for fact in self.facts},
             "plot": plot | {"x": self.plot.x.tolist(), "y": self.plot.y.tolist()},
             "derivation": [self._written(line.formula) | {"reason": line.reason} for line in self.derivation],
             "samples": [asdict(sample) for sample in self.samples],
@@ -188,6 +198,7 @@ def _of_output(shown: Output, language: str) -> Page:
         idea=own["idea"],
         formulas=_cost_formulas(shown),
         facts=_facts(shown, own["soft"], words),
+        axis=curves.axis(shown),
         plot=_gain_plot(shown, words),
         derivation=lines,
         samples=_samples(shown),
@@ -245,18 +256,18 @@ def _cost_formulas(shown: Output) -> tuple[Formula, ...]:
     return (own,) if inner is shown.cost else (_formula(stored["smoothed"][shown.activation.name]["formula"]), own)
 
 
-def _facts(shown: Output, soft: str, words: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(shown: Output, soft: str, words: dict[str, Any]) -> tuple[Fact, ...]:
     said, kinds = words["words"], words["targets"]
     allowed = shown.cost.targets_on(shown.activation)
     if shown.activation.vector:
         targets = kinds["classes"]
     elif isinstance(allowed, Labels):
-        targets = kinds["labels"].format(values=allowed)
+        targets = kinds["labels"].format(values=_signs(allowed))
     else:
-        targets = kinds["numbers"].format(interval=allowed)
+        targets = kinds["numbers"].format(interval=_signs(allowed))
     given = ", ".join(f"{GREEK.get(f.name, f.name)} = {plain(getattr(shown.cost, f.name))}" for f in parameters(type(shown.cost)))
-    facts = [(said["parameters"], given)] if given else []
-    return (*facts, (said["answers"], str(shown.activation.range)), (said["targets"], targets), (said["soft"], soft))
+    found = {"parameters": given, "domain": _signs(shown.activation.range), "targets": targets, "soft": soft}
+    return tuple(Fact(id, said[id], value) for id, value in found.items() if value)
 
 
 def _gain_plot(shown: Output, words: dict[str, Any]) -> Plot:
@@ -321,7 +332,8 @@ def _of_activation(shown: Activation, language: str) -> Page:
         aka=own["aka"],
         idea=own["idea"],
         formulas=tuple(_formula(key) for key in _stored("derivations")["activations"][shown.name]),
-        facts=((said["range"], str(shown.range)),),
+        facts=(Fact("range", said["range"], _signs(shown.range)),),
+        axis="p" if shown.vector else "z",
         plot=plot,
         derivation=(),
         samples=(),
@@ -361,6 +373,11 @@ def number(x: float) -> str:
     return np.format_float_positional(rounded + 0.0, trim="-").replace("-", "−")
 
 
+def _signs(numbers: object) -> str:
+    """An interval or labels with minus signs in place of hyphens."""
+    return str(numbers).replace("-", "−")
+
+
 def _formula(key: str) -> Formula:
     """A formula with *a* for the answer throughout: on these pages ŷ has no other name."""
     return formula(key).lettered(a="a")
@@ -369,7 +386,9 @@ def _formula(key: str) -> Formula:
 def _code(key: str, given: dict[str, str], words: dict[str, Any]) -> tuple[Code, ...]:
     """How other libraries compute it: nothing for what they do not have."""
     entry = _stored("libraries").get(key, {})
-    notes = {"torch": words["libraries"].get(key, ""), "scikit": words["libraries"]["penalty"] if entry.get("penalty") else ""}
+    said = words["libraries"]
+    remarks = [said.get(key, ""), said["hard"] if entry.get("hard") else ""]
+    notes = {"torch": said["between"].join(filter(None, remarks)), "scikit": said["penalty"] if entry.get("penalty") else ""}
     names = {"torch": "PyTorch", "scikit": "scikit-learn"}
     return tuple(Code(names[of], entry.get(f"{of}_name", ""), entry[of].format(**given), notes[of]) for of in names if of in entry)
 

@@ -67,7 +67,7 @@ def _show(page: Page, screen: Console) -> None:
     words = texts.page("explain", page.language)["words"]
     fits = cell_len(page.title) + cell_len(page.name) + 2 <= screen.width
     screen.print(Text.assemble((page.title, "bold"), "  " if fits else "\n  ", page.name), soft_wrap=True)
-    _paragraph(f"{words['aka']}: {page.aka}" if page.language == "en" else f"{words['aka']}：{page.aka}", screen, style="dim")
+    _paragraph(_named(words["aka"], page.aka, page), screen, style="dim")
     screen.print()
     _paragraph(page.idea, screen)
 
@@ -76,11 +76,11 @@ def _show(page: Page, screen: Console) -> None:
         _paragraph(formula.text(page.language), screen, markup=False, style="cyan")
     if any("p_y" in formula.text() for formula in page.formulas):
         _paragraph(words["p_y"], screen, style="dim")
-    for name, value in page.facts:
-        _paragraph(f"{name}: {value}" if page.language == "en" else f"{name}：{value}", screen)
+    for fact in page.facts:
+        _paragraph(_named(fact.name, fact.value, page), screen)
 
     screen.print()
-    screen.print(terminal.curve(page.plot.title, page.plot.x_label, page.plot.x, page.plot.y, screen))
+    screen.print(terminal.curve(page.plot.title, page.plot.x_label, page.plot.x, page.plot.y, screen), soft_wrap=True)
     if page.plot.note:
         _paragraph(page.plot.note, screen, style="dim")
 
@@ -105,12 +105,10 @@ def _show(page: Page, screen: Console) -> None:
 
 def _samples(page: Page, words: dict[str, str]) -> Table:
     """What the output makes of a few errors."""
-    table = _table("right", "right", "right", "right")
-    for column, name in zip(table.columns, ("error", "cost", "delta", "gain"), strict=True):
-        column.header = Text(words[name], style="dim")
+    table = _table(*["right"] * 5)
+    table.add_row(*(Text(head, style="dim") for head in (page.axis, *(words[name] for name in ("error", "cost", "delta", "gain")))))
     for sample in page.samples:
-        table.add_row(*(number(x) for x in (sample.error, sample.cost, sample.delta, sample.gain)))
-    table.show_header = True
+        table.add_row(*(number(x) for x in (sample.answer, sample.error, sample.cost, sample.delta, sample.gain)))
     return table
 
 
@@ -149,6 +147,10 @@ def _draw(page: Page, folder: Any, screen: Console) -> None:
     )
     for path in figures.save(drawn, folder, re.sub(r"[^\w.@=-]+", "-", page.name).strip("-")):
         screen.print(words["written"].format(path=path), soft_wrap=True)
+
+
+def _named(name: str, value: str, page: Page) -> str:
+    return f"{name}: {value}" if page.language == "en" else f"{name}：{value}"
 
 
 def _heading(title: str, screen: Console) -> None:

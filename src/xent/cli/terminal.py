@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 WIDTH, HEIGHT = 60, 8
-TALL = 11  # of a curve by itself: ten steps of 0.1 and one for the line at 1
+TALL = 11  # at most, of a curve by itself: ten steps of 0.1 and a row for the line at 1
 COLOURS = ("yellow", "blue", "green", "magenta", "cyan", "red")
 
 
@@ -23,22 +23,27 @@ def panels(curves: dict[str, dict[str, Any]], x_label: str, screen: Console) -> 
 
 
 def curve(title: str, x_label: str, x: Any, y: Any, screen: Console) -> Text:
-    """One curve y over x; what is not finite is left out."""
+    """One curve y over x, with a gap where it is not finite."""
     import plotille
 
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    heights = y[np.isfinite(y)]
     left, right = round(float(x.min()), 2), round(float(x.max()), 2)
-    bottom, top = min(float(y.min()), 0.0), max(float(y.max()), 1.0)
+    bottom, top = min(float(heights.min()), 0.0), max(float(heights.max()), 1.0)
+    step = _short_step((top - bottom) / TALL)
+    rows = int((top - bottom) / step + 1e-9) + 1
     parts = next((n for n in (5, 4, 6) if _is_short((right - left) / n)), 6)  # one tick every ten letters
     figure = plotille.Figure()
-    figure.width, figure.height, figure.origin = 10 * parts, TALL, False
+    figure.width, figure.height, figure.origin = 10 * parts, rows, False
     figure.color_mode, figure.with_colors = "names", screen.is_terminal
     figure.x_label, figure.y_label = "", ""
     figure.register_label_formatter(float, _short)
-    figure.set_y_limits(bottom, bottom + TALL * _short_step((top - bottom) / TALL))
+    figure.set_y_limits(bottom, bottom + rows * step)
     figure.set_x_limits(left, right)
-    figure.plot(x, y, lc=COLOURS[0])
+    for piece in np.split(np.arange(len(y)), np.flatnonzero(~np.isfinite(y))):
+        seen = piece[np.isfinite(y[piece])]
+        if seen.size:
+            figure.plot(x[seen], y[seen], lc=COLOURS[0])
     return Text.from_ansi(f"{title}  ({x_label} →)\n" + str(figure.show()).replace("()", "  "))
 
 
