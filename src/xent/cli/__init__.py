@@ -27,6 +27,7 @@ app.command("xent.cli.reproduce:reproduce", name="reproduce")
 app.command("xent.cli.neuron:neuron", name="neuron")
 app.command("xent.cli.map:map", name="map")
 app.command("xent.cli.check:check", name="check")
+app.command("xent.cli.explain:explain", name="explain")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,15 +1,18 @@
-"""Curves for the terminal: one panel a quantity, panels side by side where there is room."""
+"""Curves and prose for the terminal: one panel a quantity, panels side by side where there is room; paragraphs in lines."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 from rich.columns import Columns
 from rich.console import Console
 from rich.text import Text
 
 WIDTH, HEIGHT = 60, 8
+TALL = 11  # at most, of a curve by itself: ten steps of 0.1 and a row for the line at 1
 COLOURS = ("yellow", "blue", "green", "magenta", "cyan", "red")
 
 
@@ -17,6 +20,31 @@ def panels(curves: dict[str, dict[str, Any]], x_label: str, screen: Console) -> 
     """A panel for each title, with a curve for each label; the same label has the same colour and number in all of them."""
     drawn = [Text.from_ansi(_panel(title, lines, x_label, colours=screen.is_terminal)) for title, lines in curves.items()]
     return Columns(drawn, padding=(0, 4))
+
+
+def curve(title: str, x_label: str, x: Any, y: Any, screen: Console) -> Text:
+    """One curve y over x, with a gap where it is not finite."""
+    import plotille
+
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    heights = y[np.isfinite(y)]
+    left, right = round(float(x.min()), 2), round(float(x.max()), 2)
+    bottom, top = min(float(heights.min()), 0.0), max(float(heights.max()), 1.0)
+    step = _short_step((top - bottom) / TALL)
+    rows = int((top - bottom) / step + 1e-9) + 1
+    parts = next((n for n in (5, 4, 6) if _is_short((right - left) / n)), 6)  # one tick every ten letters
+    figure = plotille.Figure()
+    figure.width, figure.height, figure.origin = 10 * parts, rows, False
+    figure.color_mode, figure.with_colors = "names", screen.is_terminal
+    figure.x_label, figure.y_label = "", ""
+    figure.register_label_formatter(float, _short)
+    figure.set_y_limits(bottom, bottom + rows * step)
+    figure.set_x_limits(left, right)
+    for piece in np.split(np.arange(len(y)), np.flatnonzero(~np.isfinite(y))):
+        seen = piece[np.isfinite(y[piece])]
+        if seen.size:
+            figure.plot(x[seen], y[seen], lc=COLOURS[0])
+    return Text.from_ansi(f"{title}  ({x_label} →)\n" + str(figure.show()).replace("()", "  "))
 
 
 def legend(labels: list[str]) -> Text:
@@ -55,7 +83,67 @@ def _short(value: float, chars: int, delta: float, left: bool = False) -> str:
     return text.ljust(chars) if left else text.rjust(chars)
 
 
+def _is_short(step: float) -> bool:
+    return abs(step - float(f"{step:.1g}")) < 1e-9
+
+
+def _short_step(least: float) -> float:
+    """The least step from one tick to the next whose numbers are short."""
+    ten: float = 10.0 ** np.floor(np.log10(least))
+    return next(factor * ten for factor in (1, 2, 2.5, 5, 10) if factor * ten > least)
+
+
 def _finite(values: Any) -> tuple[Any, Any]:
     values = np.asarray(values, dtype=float)
     steps = np.arange(values.shape[0], dtype=float)
     return steps[np.isfinite(values)], values[np.isfinite(values)]
+
+
+# ── prose ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PROSE = 84
+"""A line longer than this is hard to read."""
+
+CHINESE = "⺀-鿿豈-﫿＀-￯“”…"
+PIECE = re.compile(rf"[（《“]*(?:[{CHINESE}]|[^\s{CHINESE}]+)[，。；：、！？）》”…]*\s*|\s+")
+"""What a line is not broken inside: a word, or a Chinese character with the punctuation that belongs to it."""
+
+
+def prose(text: str) -> Text:
+    """A text in light markup: *a* in italics, **a** bold, `a` as code.
+
+    >>> prose("*a* is `b*c*d`, **not** e").plain
+    'a is b*c*d, not e'
+    """
+    written = Text()
+    for piece in re.split(r"(`[^`]*`|\*\*.+?\*\*|\*.+?\*)", text):
+        for mark, style in (("`", "green"), ("**", "bold"), ("*", "italic")):
+            if len(piece) > 2 * len(mark) and piece.startswith(mark) and piece.endswith(mark):
+                written.append(piece[len(mark) : -len(mark)], style=style)
+                break
+        else:
+            written.append(piece)
+    return written
+
+
+def paragraph(text: Text, screen: Console, *, style: str = "", indent: int = 0, hang: int = 0) -> Text:
+    """The text broken into lines, Chinese too, which has no spaces to break at; `hang` sets lines after the first further in.
+
+    >>> print(paragraph(Text("one two three"), Console(width=10), indent=1).plain)
+     one two
+     three
+    """
+    width = min(screen.width, PROSE) - indent - hang
+    cuts, column, room = [0], 0, width + hang
+    for found in PIECE.finditer(text.plain):
+        size = cell_len(found[0].rstrip())
+        if column and column + size > room:
+            cuts.append(found.start())
+            column, room = 0, width
+        column += cell_len(found[0])
+    lines = text.divide(cuts[1:])
+    shown = Text(style=style)
+    for i, line in enumerate(lines):
+        line.rstrip()
+        shown.append("\n" if i else "").append(" " * (indent + (hang if i else 0))).append_text(line)
+    return shown

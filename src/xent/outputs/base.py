@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
 
@@ -12,6 +12,9 @@ from xent.arrays import Array, Numbers, as_array, is_float, namespace, norm, qui
 from xent.costs import Cost, Labels, Smooth
 from xent.errors import InputError, ShapeError
 from xent.outputs import targets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,12 @@ class Output:
                 return e != e
             reach = self.activation.range.high - self.activation.range.low
             return (e > error * reach) & (g < gain)
+
+    def figure(self, *, theme: str = "light", language: str = "en") -> Figure:
+        """Cost, slope ∂C/∂a, δ and gain against the answer for both hard targets, as a matplotlib figure."""
+        from xent import figures
+
+        return figures.draw_output(self, theme=theme, language=language)
 
     # ── what a family overrides: z and y checked, classes on the last axis ─────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -63,6 +63,22 @@ class Formula:
         if isinstance(value, context.mpc):
             raise InputError(f"the formula {self.key} has no real value at {variables}.")
         return _rounded(value)
+
+    def lettered(self, **shown: str) -> Formula:
+        """The same formula in other letters.
+
+        >>> print(formula("cross_entropy").lettered(a="a").text())
+        L = −[y log a + (1 − y) log(1 − a)]
+        """
+        return replace(self, shown={**self.shown, **shown})
+
+    def also(self, name: str) -> Formula:
+        """The same formula with one more name in front of it.
+
+        >>> print(formula("poly_phi_slope").also("gain").text())
+        gain = φ′(ℓ) = 1 + εp_y
+        """
+        return replace(self, left=expression(name), steps=(self.left, *self.steps))
 
     def text(self, language: str = "en") -> str:
         """The formula as plain text."""

@@ -96,8 +96,8 @@ def _latex_letter(name: str) -> str:
         return f"{_latex_letter(name[:-1])}'"
     if name in ("log", "max", "tanh"):
         return rf"\{name}"
-    if name == "∂":
-        return r"\partial "
+    if name in ("∂", "ℓ"):
+        return {"∂": r"\partial ", "ℓ": r"\ell "}[name]
     if len(name) > 1:
         return rf"\mathrm{{{name}}}" if name.isascii() else rf"\text{{{name}}}"
     if letter := _under_hat(name):

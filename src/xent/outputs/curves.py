@@ -1,0 +1,154 @@
+"""An output along its answers: cost, slope, δ and gain at hard targets, for figures, for the terminal and for tables of numbers.
+
+Where an answer can be badly wrong is a fact about the output, so the points stand here, beside the formulas that they ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from xent.activations import Identity
+from xent.arrays import quiet
+from xent.costs import Labels, MarginCost
+from xent.outputs.base import Output
+
+CLASSES = 3
+SHARES = (0.5, 0.9, 0.98, 0.999)
+"""How much of the range an answer is off by, where there is a range."""
+DISTANCES = (0.98, 10.0, 100.0)
+"""How far an answer is off, where there is no range."""
+INPUTS = (-4.0, 0.0, 4.0)
+"""Weighted inputs, where an answer may belong to none or to many of them."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One hard target, and what the output says of each answer.
+
+    `axis` is what x counts: the answer `a`; `p`, a softmax's probability of the right class (three classes, the other two
+    equal); the score `s` of a margin; the weighted input `z` of an activation without ends.  slope is ∂C/∂a, for a softmax
+    that of the right class, as is delta.
+    """
+
+    axis: str
+    target: float
+    x: Float[np.ndarray, " n"]
+    error: Float[np.ndarray, " n"]
+    cost: Float[np.ndarray, " n"]
+    slope: Float[np.ndarray, " n"]
+    delta: Float[np.ndarray, " n"]
+    gain: Float[np.ndarray, " n"]
+
+
+def axis(output: Output) -> str:
+    """What the answers of an output are read along.
+
+    >>> from xent.outputs import output
+    >>> [axis(output(name)) for name in ("quadratic", "focal", "hinge", "quadratic@identity", "quadratic@relu")]
+    ['a', 'p', 's', 'a', 'z']
+    """
+    if output.activation.vector:
+        return "p"
+    if isinstance(output.cost, MarginCost):
+        return "s"
+    return "a" if output.activation.squashed or isinstance(output.activation, Identity) else "z"
+
+
+def hard_targets(output: Output) -> tuple[float, ...]:
+    """The hard targets of an output, the low one first; a softmax has one, the right class.
+
+    >>> from xent.outputs import output
+    >>> hard_targets(output("quadratic@tanh")), hard_targets(output("hinge")), hard_targets(output("absolute@identity"))
+    ((-1.0, 1.0), (-1.0, 1.0), (0.0, 1.0))
+    """
+    if output.activation.vector:
+        return (1.0,)
+    allowed = output.cost.targets_on(output.activation)
+    if isinstance(allowed, Labels):
+        return tuple(float(y) for y in allowed.values)
+    return (float(allowed.low), float(allowed.high)) if allowed.bounded else (0.0, 1.0)
+
+
+def curve(output: Output, target: float, points: int = 400) -> Curve:
+    """The output at a hard target, along all that it can answer.
+
+    >>> from xent.outputs import output
+    >>> drawn = curve(output("quadratic@sigmoid"), 0.0, points=3)
+    >>> drawn.x.round(3).tolist(), drawn.gain.round(3).tolist()
+    ([0.001, 0.5, 0.999], [0.001, 0.25, 0.001])
+    """
+    low, high = _reach(output)
+    return along(output, target, np.linspace(low, high, points))
+
+
+def samples(output: Output) -> Curve:
+    """The output at a few errors, from half wrong to badly wrong, at one hard target: SHARES of a range, or DISTANCES.
+
+    Along the weighted input it is INPUTS.
+
+    >>> from xent.outputs import output
+    >>> samples(output("cross-entropy@sigmoid")).error.round(3).tolist()
+    [0.5, 0.9, 0.98, 0.999]
+    """
+    target = wrongest(output)
+    kind = axis(output)
+    if kind == "p":
+        x = [1 - share for share in SHARES]
+    elif kind == "s":
+        x = [-target * log(share / (1 - share)) for share in SHARES]
+    elif kind == "z":
+        x = list(INPUTS)
+    elif output.activation.squashed:
+        reach = output.activation.range
+        x = [reach.low + share * (reach.high - reach.low) for share in SHARES]
+    else:
+        aim = float(output.cost.aim(np.asarray(target)))
+        x = [aim + distance for distance in DISTANCES]
+    return along(output, target, np.asarray(x))
+
+
+def wrongest(output: Output) -> float:
+    """The hard target that shows what happens when badly wrong: the low one, from which it gets worse to the right.
+
+    Where the high one weighs more (rescaled-quadratic), or the low one is met by all negative inputs (ReLU), the high one.
+    """
+    high = output.cost.name == "rescaled-quadratic" or axis(output) == "z"
+    return hard_targets(output)[-1 if high else 0]
+
+
+def along(output: Output, target: float, x: Float[np.ndarray, " n"]) -> Curve:
+    """The output at given places of its axis."""
+    kind = axis(output)
+    with quiet():
+        if kind == "p":
+            return _of_softmax(output, x)
+        z = output.activation.inverse(x) if kind == "a" else x
+        y = np.full(x.shape, target)
+        slope = output.cost.slope(output.activation(z), y)
+        parts: tuple[Any, ...] = (output.error(z, y), output.value(z, y), slope, output.delta(z, y), output.gain(z, y))
+    return Curve(kind, target, x, *parts)
+
+
+def _of_softmax(output: Output, p: Float[np.ndarray, " n"]) -> Curve:
+    others = np.log((1 - p) / (CLASSES - 1))
+    z = np.stack([np.log(p), *[others] * (CLASSES - 1)], axis=-1)
+    y = np.zeros(p.shape, dtype=int)
+    slope = output.cost.slope(output.activation(z), np.eye(CLASSES)[y])[..., 0]
+    return Curve("p", 1.0, p, -output.error(z, y)[..., 0], output.value(z, y), slope, output.delta(z, y)[..., 0], output.gain(z, y))
+
+
+def _reach(output: Output) -> tuple[float, float]:
+    """The ends of the axis, drawn a little short of those that are only approached."""
+    if axis(output) in "sz":
+        return -4.0, 4.0
+    reach = output.activation.range
+    if reach.bounded:
+        short = (reach.high - reach.low) / 1000
+        return reach.low + short, reach.high - short
+    far = float(getattr(output.cost, "M", 1.0))  # the farther of the two targets
+    return -2.0 * far, 3.0 * far
