@@ -263,6 +263,6 @@ class Unmarked:
 
 def test_costs_that_know_nothing_of_xent():
     for subject in (Unmarked, Unmarked()):
-        check = check_cost(subject)
+        check = xent.check_cost(subject)
         assert check.name == "Unmarked@sigmoid"
         assert [problem.rule for problem in check.problems] == ["sign"]

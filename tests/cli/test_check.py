@@ -126,7 +126,7 @@ def test_json_is_nothing_but_json(mine):
         ("my_costs.py:Cubik", "did you mean 'Cubic'"),
         ("my_costs.py", "my_costs.py:Name"),
         ("my_costs.py:", "file.py:Name"),
-        ("my_costs.py:function", "takes a cost"),
+        ("my_costs.py:function", "a cost is callable and has slope"),
         ("my_costs.py:Holder", "Holder is no cost"),
         ("my_costs.py:Incomplete", "does not define __call__ and slope"),
         ("my_costs.py:Needy", "give an instance"),

@@ -24,5 +24,5 @@ def test_every_cell_runs(capsys):
     assert "start 2: 0.98 → 0.20" in printed
     assert "cross-entropy@sigmoid    0.0% have not learned" in printed
     drawn = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     assert all("<svg" in html for html in drawn)

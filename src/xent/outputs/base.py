@@ -137,6 +137,12 @@ class Output:
 
         return figures.draw_output(self, theme=theme, language=language)
 
+    def _repr_html_(self) -> str:
+        """The figure, where a notebook shows the output."""
+        from xent import figures
+
+        return figures.svg(self.figure())
+
     # ── what a family overrides: z and y checked, classes on the last axis ─────────────────────────────────────────────
 
     def _value(self, z: Array, y: Array, xp: Any) -> Array:
