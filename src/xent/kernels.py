@@ -20,7 +20,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import caching, types
+from llvmlite import ir
+from numba.core import caching, cgutils, types
 from numba.extending import intrinsic
 
 Kernel = Any
@@ -204,6 +205,23 @@ def number_of(typing: Any, bits: Any) -> Any:
     """The number with these bits."""
     to = types.float32 if bits == types.int32 else types.float64
     return to(bits), lambda context, builder, signature, args: builder.bitcast(args[0], context.get_value_type(to))
+
+
+@intrinsic
+def held(typing: Any, x: Any, size: Any) -> Any:
+    """x held between −size and size, in two instructions; of nan it makes any number between."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, bound = args
+        kind = value.type
+        name = "f32" if x == types.float32 else "f64"
+        signature_ = ir.FunctionType(kind, [kind, kind])
+        least = cgutils.get_or_insert_function(builder.module, signature_, f"llvm.minnum.{name}")
+        most = cgutils.get_or_insert_function(builder.module, signature_, f"llvm.maxnum.{name}")
+        upper = builder.call(least, [value, bound], fastmath=("nnan", "nsz"))
+        return builder.call(most, [upper, builder.fneg(bound)], fastmath=("nnan", "nsz"))
+
+    return x(x, size), generate
 
 
 def _reduced(x: Any) -> Any:

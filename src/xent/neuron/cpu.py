@@ -15,8 +15,9 @@ import numpy as np
 
 from xent import costs
 from xent.activations import Identity, Sigmoid, Tanh
-from xent.arrays import Array
-from xent.kernels import Kernel, aligned, cached, compiled, mathematics, share_out, specialised
+from xent.arrays import Array, quiet
+from xent.kernels import Kernel, aligned, cached, compiled, held, mathematics, share_out, specialised
+from xent.neuron import plain
 from xent.outputs import Output
 from xent.outputs.registry import pair
 from xent.outputs.smoothed import Smoothed
@@ -31,9 +32,8 @@ BLOCK = 256
 
 
 def _within(s: Any) -> Any:
-    """s held to where e^s and e^(−s) are normal numbers: p is right to the last digit there, and beyond it is that of the edge."""
-    s = near if s > near else s
-    return -near if s < -near else s
+    """s held to where e^s and e^(−s) are normal numbers: p is right to the last digit there, and beyond it is the edge's."""
+    return held(s, near)
 
 
 def _sigmoid_sides(z: Any, y: Any, high: Any, low: Any) -> Any:
@@ -210,6 +210,8 @@ SQUASHED = {
     costs.GeneralizedLq: Recipe(_surprisal, {"phi_slopes": _lq_slopes}, "q"),
     costs.Focal: Recipe(_surprisal, {"phi_slopes": _focal_slopes}, "gamma"),
 }
+STRAIGHT = (_linear_quadratic, _linear_absolute, _rescaled)
+"""Formulas without a sigmoid. The others forget a nan in z: neurons whose w or b overflowed are left to the plain twin."""
 LINEAR = {
     costs.Quadratic: Recipe(_linear_quadratic, {}),
     costs.Absolute: Recipe(_linear_absolute, {}),
@@ -328,10 +330,14 @@ def sweep(
     sample = tuple(v[()] if alike else dtype.type(0) for v in columns)
     each = [] if alike else [np.broadcast_to(v, shape).reshape(-1) for v in columns]
     learn = kernel(type(closed.cost), type(output.activation), dtype.name, alike, hard)
-    parameter = ACTIVATIONS[type(output.activation)][0][type(closed.cost)].parameter
+    recipe = ACTIVATIONS[type(output.activation)][0][type(closed.cost)]
+    parameter, forgetful = recipe.parameter, recipe.formula not in STRAIGHT
     numbers = np.int64(steps), dtype.type(learned), dtype.type(getattr(closed.cost, parameter) if parameter else 0)
-    w, b = w.reshape(-1).copy(), b.reshape(-1).copy()
+    start_w, start_b = w.reshape(-1), b.reshape(-1)
+    w, b = start_w.copy(), start_b.copy()
     a, first = np.empty(n, dtype), np.empty(n, np.int32)
+    asked = (np.broadcast_to(v, shape).reshape(-1) for v in (x, y, np.asarray(rate, dtype)))
+    xs, ys, rates = asked
 
     def work(start: int, stop: int) -> None:
         part = slice(start, stop)
@@ -339,6 +345,11 @@ def sweep(
         lanes = aligned(LANES, dtype)
         lanes[:] = 0
         learn(w[part], b[part], first[part], a[part], rows, sample, *numbers, lanes)
+        with quiet():
+            lost = start + np.flatnonzero(~np.isfinite(w[part] + b[part])) if forgetful else ()
+        if len(lost):
+            again = plain.sweep(start_w[lost], start_b[lost], xs[lost], ys[lost], output, rates[lost], steps, learned, xp)
+            a[lost], w[lost], b[lost], first[lost] = again
 
     share_out(work, n, BLOCK)
     return a.reshape(shape), w.reshape(shape), b.reshape(shape), first.reshape(shape)
