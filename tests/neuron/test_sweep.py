@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from outputs.samples import targets
 
 import xent
-from xent.costs import Cost
+from xent.activations import Sigmoid
+from xent.costs import Cost, Quadratic, Smooth
 from xent.errors import ArrayKindError, InputError, ShapeError, TargetError
+from xent.neuron import cpu, plain
 
 ONE_NUMBER = [o for o in xent.catalogue() if not o.activation.vector]
 STARTS = np.asarray([0.6, 2.0]), np.asarray([0.9, 2.0])
@@ -44,14 +52,13 @@ def test_each_neuron_learns_as_if_alone(output, kind):
     rng = np.random.default_rng(5)
     w, b, x = rng.normal(scale=2, size=(3, 2, 2))
     y = targets(output, w, kind)
-    many = xent.sweep(w, b, x, y, output=output, rate=0.05, steps=25, learned=0.2)
+    many = plain.sweep(w, b, x, y, output, 0.05, 25, 0.2, np)
     for place in np.ndindex(w.shape):
         run = xent.Neuron(w[place], b[place]).learn(x[place], y[place], output=output, rate=0.05, steps=25)
         alone = run.a[-1], run.w[-1], run.b[-1]
-        np.testing.assert_allclose([v[place] for v in (many.a, many.w, many.b)], alone, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose([v[place] for v in many[:3]], alone, rtol=1e-12, atol=1e-15)
         step = run.steps_to_learn(0.2)
-        assert int(many.steps_to_learn[place]) == (-1 if step is None else step)
-    assert "int32" in str(many.steps_to_learn.dtype)
+        assert many[3][place] == (-1 if step is None else step)
 
 
 def test_a_rate_for_each_neuron(lib):
@@ -71,7 +78,7 @@ def test_shapes_and_dtypes(shape, dtype, lib):
     many = xent.sweep(w, w, 1.0, 0.0, steps=1)
     for name in ("a", "w", "b", "steps_to_learn"):
         assert tuple(getattr(many, name).shape) == shape
-        assert name == "steps_to_learn" or str(getattr(many, name).dtype).endswith(dtype)
+        assert str(getattr(many, name).dtype).endswith("int32" if name == "steps_to_learn" else dtype)
     assert type(many.a) is type(w) or shape == ()
 
 
@@ -109,6 +116,137 @@ def test_the_input_stays_as_it_was():
     xent.sweep(w, b, 1.0, 0.0)
     np.testing.assert_array_equal(w, [1.0, 2.0])
     np.testing.assert_array_equal(b, [0.0, 0.0])
+
+
+# ── the fused loop and its plain twin ──────────────────────────────────────────────────────────────────────────────────
+
+ROUGH = ("absolute", "hinge")  # δ jumps: where it does, two right computations may land a step apart
+EXTREME = [0.0, 1e-30, -1e-30, 0.5, -2.0, 16.7, -16.7, 88.0, -104.0, 700.0, -700.0, 1e4, -1e4]
+SMOOTH = ["smooth(focal(gamma=0.5), epsilon=0.3)@sigmoid", "smooth(quadratic, epsilon=0.1)@tanh", "lq(q=0.01)@sigmoid",
+          "smooth(symmetric-cross-entropy, epsilon=0.2)@sigmoid", "focal(gamma=0)@tanh", "poly(epsilon=-1)@tanh"]  # fmt: skip
+FUSED = [*ONE_NUMBER, *map(xent.output, SMOOTH)]
+
+
+def starts(size: int, dtype: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """w, b and x: every pair of extremes first, drawn ones after them."""
+    rng = np.random.default_rng(seed)
+    w, b = (v.ravel() for v in np.meshgrid(EXTREME, EXTREME))
+    w, b = (np.concatenate([v, rng.normal(scale=3, size=max(size, 1))])[-size or 1 : None] for v in (w, b))
+    x = rng.normal(size=w.size)
+    return tuple(np.resize(v, size).astype(dtype) for v in (w, b, x))
+
+
+def both(w, b, x, y, output, rate=0.15, steps=20, learned=0.1):
+    """Fused and plain, and the plain steps for a slightly lower and a slightly higher bar, between which the fused must lie."""
+    assert cpu.knows(output)
+    arrays = w, b, *(np.asarray(v, w.dtype) for v in (x, y))
+    fused = cpu.sweep(*arrays, output, rate, steps, learned, np)
+    slack = 2e-4 if w.dtype == np.float32 else 1e-9
+    low, high = (plain.sweep(*arrays, output, rate, steps, learned * (1 + s), np)[3] for s in (slack, -slack))
+    return fused, plain.sweep(*arrays, output, rate, steps, learned, np), low, high
+
+
+def assert_twins(fused, twin, low, high, w, rate=0.15, x=1.0, rough=False):
+    digits = 2e-5 if w.dtype == np.float32 else 1e-10
+    for name, ours, theirs in zip("awb", fused, twin, strict=False):
+        assert ours.dtype == w.dtype
+        jump = 2 * rate * (1 + np.abs(np.asarray(x, w.dtype))) ** 2 if rough else 0
+        close = np.abs(ours - theirs) <= jump + digits * (1 + np.abs(theirs))
+        same = close | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+        assert same.all(), (name, ours[~same][:5], theirs[~same][:5])
+    never = 2**31 - 1
+    ours, low, high = (np.where(v < 0, never, v) for v in (fused[3], low, high))
+    wrong = ~((low <= ours) & (ours <= high))
+    assert not wrong.any() or rough, (ours[wrong][:5], low[wrong][:5], high[wrong][:5])
+
+
+def every_kernel():
+    """Each output with one number type and one kind of target by default, with all of them among the slow tests: they compile."""
+    for i, output in enumerate(FUSED):
+        for j, (dtype, kind) in enumerate(product(("float32", "float64"), ("soft", "hard"))):
+            yield pytest.param(
+                output, dtype, kind, marks=[] if j == 3 * (i % 2) else pytest.mark.slow, id=f"{output}-{dtype}-{kind}"
+            )
+
+
+@pytest.mark.parametrize(("output", "dtype", "kind"), list(every_kernel()))
+def test_fused_and_plain_agree(output, dtype, kind):
+    """Every neuron with a sample of its own."""
+    w, b, x = starts(300, dtype)
+    rough = any(name in str(output) for name in ROUGH)
+    y = targets(output, w.astype(float), kind).astype(dtype)
+    assert_twins(*both(w, b, x, y, output), w, x=x, rough=rough)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 255, 1025])
+def test_odd_sizes_one_sample_for_all(size):
+    for output in map(xent.output, ("quadratic", "cross-entropy")):
+        w, b, _ = starts(size, "float32")
+        for y in (0.0, 1.0, 0.25):
+            assert_twins(*both(w, b, 1.0, y, output, steps=50), w)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [30.0, 1e5, 1e30])
+def test_large_rates_and_excursions_to_infinity(dtype, rate):
+    w, b, x = starts(200, dtype)
+    for output in map(xent.output, ("cross-entropy@sigmoid", "quadratic@identity", "exponential@identity")):
+        y = targets(output, w.astype(float), "hard").astype(dtype)
+        fused, twin, *_ = both(w, b, x, y, output, rate=rate, steps=3)
+        for ours, theirs in zip(fused, twin, strict=True):
+            np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+            np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
+
+
+def test_strides_and_axes():
+    w, b, x = (v.reshape(10, 6)[::2, ::-1] for v in starts(60, "float64"))
+    many = xent.sweep(w, b, x, 0.0, steps=5)
+    flat = xent.sweep(w.ravel(), b.ravel(), x.ravel(), np.zeros(30), steps=5)
+    assert many.a.shape == w.shape
+    np.testing.assert_array_equal(many.a.ravel(), flat.a)
+    np.testing.assert_array_equal(many.steps_to_learn.ravel(), flat.steps_to_learn)
+
+
+def test_the_catalogue_is_fused_and_costs_of_the_users_own_are_not():
+    class Mine(Quadratic):
+        def slope(self, a, y):
+            return 2 * (a - y)
+
+    class Other(Sigmoid):
+        pass
+
+    assert all(map(cpu.knows, FUSED))
+    assert not cpu.knows(xent.output(Mine(), "sigmoid"))
+    assert not cpu.knows(xent.output(Quadratic(), Other()))
+    assert not cpu.knows(xent.output("quadratic@softplus"))
+    assert not cpu.knows(xent.output(Smooth(Mine()), "sigmoid"))
+
+
+def test_from_many_threads_at_once():
+    w, b, _ = starts(20_000, "float32")
+    alone = xent.sweep(w, b, 1.0, 0.0, steps=20)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: xent.sweep(w, b, 1.0, 0.0, steps=20), range(24)))
+    for many in together:
+        np.testing.assert_array_equal(many.a, alone.a)
+        np.testing.assert_array_equal(many.steps_to_learn, alone.steps_to_learn)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_in_a_forked_child():
+    """In a process of its own: the tests' process has other libraries' threads."""
+    code = """
+import os, numpy as np, xent
+w = np.linspace(-3, 3, 20_000)
+before = xent.sweep(w, w, 1.0, 0.0, steps=5).a  # the threads are there now
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(xent.sweep(w, w, 1.0, 0.0, steps=5).a, before) else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(xent.sweep(w, w, 1.0, 0.0, steps=5).a, before))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["0", "True"]
 
 
 TWO = np.asarray([1.0, 2.0])

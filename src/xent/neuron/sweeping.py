@@ -6,12 +6,13 @@ twin `plain`: other libraries' arrays, and costs of the user's own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float, Int
 
-from xent.arrays import Array, Numbers, as_array, namespace
+from xent.arrays import Array, Numbers, as_array, library, namespace, quiet
 from xent.errors import InputError, ShapeError
 from xent.neuron import plain
 from xent.neuron.learning import _numbers, _positive, _whole
@@ -87,7 +88,19 @@ def sweep(
     x, y = (_for_each(name, _numbers(name, as_array(v, xp, w), xp), w, xp) for name, v in (("x", x), ("y", y)))
     output.delta(xp.zeros_like(y), y)  # a wrong target is refused once, where it stands
     rate = _rates(rate, w, xp)
-    return Sweep(output, rate, steps, learned, *plain.sweep(w, b, x, y, output, rate, steps, learned, xp))
+    compute = _computer(output, w, x, rate, xp)
+    return Sweep(output, rate, steps, learned, *compute(w, b, x, y, output, rate, steps, learned, xp))
+
+
+def _computer(output: Output, w: Array, x: Array, rate: float | Array, xp: Any) -> Callable[..., tuple[Array, Array, Array, Array]]:
+    """The fused loop where there is one, else its plain twin."""
+    with quiet():
+        tame = library(w) == "numpy" and bool(xp.all(xp.isfinite(xp.asarray(rate, dtype=w.dtype) * x)))
+    if not tame:  # the fused loop multiplies them beforehand
+        return plain.sweep
+    from xent.neuron import cpu  # Numba is loaded when first used
+
+    return cpu.sweep if cpu.knows(output) else plain.sweep
 
 
 def _for_each(name: str, v: Array, w: Array, xp: Any) -> Array:
