@@ -306,9 +306,9 @@ def kernel(cost: type[costs.Cost], activation: type, dtype: str, alike: bool, ha
     return cached(compiled(specialised(_learn, f"learn_{kind}".replace("-", "_"), **names), inline=False), __file__)
 
 
-def _beneath(output: Output) -> tuple[Output, float | None]:
-    """The output under a smoothing, and how much that smooths."""
-    return (output.beneath, output.cost.epsilon) if type(output) is Smoothed else (output, None)
+def _beneath(output: Output) -> tuple[Output, costs.Smooth | None]:
+    """The output under a smoothing, and that smoothing."""
+    return (output.beneath, output.cost) if type(output) is Smoothed else (output, None)
 
 
 def knows(output: Output) -> bool:
@@ -357,11 +357,11 @@ def sweep(
 
 def _target(output: Output, y: Array) -> tuple[tuple[Array, ...], bool]:
     """(extra, turn, y, high, low) as the formulas above read them, and whether all targets are hard, turned to the low end."""
-    closed, epsilon = _beneath(output)
+    closed, smooth = _beneath(output)
     cost: Any = closed.cost
     none, once = np.zeros_like(y), np.ones_like(y)
     if isinstance(closed, Squashed):
-        share = closed._shares(y) if epsilon is None else closed._smoothed(y, epsilon, np)
+        share = closed._shares(y) if smooth is None else closed._smoothed(y, smooth, np)
     elif isinstance(cost, costs.MarginCost):
         share = Shares(y, (1 + y) / 2, (1 - y) / 2)
     elif isinstance(cost, costs.RescaledQuadratic):
