@@ -131,9 +131,9 @@ def starts(size: int, dtype: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     """w, b and x: every pair of extremes first, drawn ones after them."""
     rng = np.random.default_rng(seed)
     w, b = (v.ravel() for v in np.meshgrid(EXTREME, EXTREME))
-    w, b = (np.concatenate([v, rng.normal(scale=3, size=max(size, 1))])[-size or 1 : None] for v in (w, b))
-    x = rng.normal(size=w.size)
-    return tuple(np.resize(v, size).astype(dtype) for v in (w, b, x))
+    w, b = (np.concatenate([v, rng.normal(scale=3, size=size)])[:size] for v in (w, b))
+    x = rng.normal(size=size)
+    return w.astype(dtype), b.astype(dtype), x.astype(dtype)
 
 
 def both(w, b, x, y, output, rate=0.15, steps=20, learned=0.1):
@@ -146,14 +146,17 @@ def both(w, b, x, y, output, rate=0.15, steps=20, learned=0.1):
     return fused, plain.sweep(*arrays, output, rate, steps, learned, np), low, high
 
 
-def assert_twins(fused, twin, low, high, w, rate=0.15, x=1.0, rough=False):
-    digits = 2e-5 if w.dtype == np.float32 else 1e-10
+def assert_twins(fused, twin, low, high, w, b, rate=0.15, x=1.0, rough=False):
+    """Equal but for rounding: that of the numbers, and that of w·x + b, whose terms may be far greater than their sum."""
+    digits, eps = 2e-5 if w.dtype == np.float32 else 1e-10, np.finfo(w.dtype).eps
+    terms = (np.abs(w) + np.abs(b)) * (1 + np.abs(x))
+    jump = 2 * rate * (1 + np.abs(x)) ** 2 if rough else 0
     for name, ours, theirs in zip("awb", fused, twin, strict=False):
         assert ours.dtype == w.dtype
-        jump = 2 * rate * (1 + np.abs(np.asarray(x, w.dtype))) ** 2 if rough else 0
-        close = np.abs(ours - theirs) <= jump + digits * (1 + np.abs(theirs))
+        with np.errstate(invalid="ignore"):
+            close = np.abs(ours - theirs) <= jump + digits * (1 + np.abs(theirs)) + 4 * eps * terms
         same = close | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-        assert same.all(), (name, ours[~same][:5], theirs[~same][:5])
+        assert same.all(), (name, ours[~same][:5], theirs[~same][:5], w[~same][:5], b[~same][:5])
     never = 2**31 - 1
     ours, low, high = (np.where(v < 0, never, v) for v in (fused[3], low, high))
     wrong = ~((low <= ours) & (ours <= high))
@@ -175,7 +178,7 @@ def test_fused_and_plain_agree(output, dtype, kind):
     w, b, x = starts(300, dtype)
     rough = any(name in str(output) for name in ROUGH)
     y = targets(output, w.astype(float), kind).astype(dtype)
-    assert_twins(*both(w, b, x, y, output), w, x=x, rough=rough)
+    assert_twins(*both(w, b, x, y, output), w, b, x=x, rough=rough)
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 255, 1025])
@@ -183,7 +186,7 @@ def test_odd_sizes_one_sample_for_all(size):
     for output in map(xent.output, ("quadratic", "cross-entropy")):
         w, b, _ = starts(size, "float32")
         for y in (0.0, 1.0, 0.25):
-            assert_twins(*both(w, b, 1.0, y, output, steps=50), w)
+            assert_twins(*both(w, b, 1.0, y, output, steps=50), w, b)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -196,6 +199,10 @@ def test_large_rates_and_excursions_to_infinity(dtype, rate):
         for ours, theirs in zip(fused, twin, strict=True):
             np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
             np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
+        if str(output) == "exponential@identity":  # its formula forgets a nan in z; the neurons concerned must not look learned
+            lost = ~(np.isfinite(twin[1]) & np.isfinite(twin[2]))
+            assert lost.any()
+            np.testing.assert_array_equal(fused[3][lost], twin[3][lost])
 
 
 def test_strides_and_axes():
