@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from xent.activations import Activation
-from xent.arrays import Array, Numbers, as_array, is_float, namespace, quiet, total, widen
+from xent.arrays import Array, Numbers, namespace, quiet, total
 from xent.errors import InputError, ShapeError
+from xent.neuron.inputs import numbers, positive, whole
 from xent.outputs import Output
 from xent.outputs import output as output_named
 from xent.outputs.naming import read_activation
@@ -151,9 +152,9 @@ class Neuron:
         output = output_named(output)
         if output.activation.vector:
             raise InputError(f"a neuron has one output, and {output} needs one per class: use {output.cost.name}@sigmoid.")
-        rate, steps = _positive("rate", rate), _whole("steps", steps)
+        rate, steps = positive("rate", rate), whole("steps", steps)
         xp = namespace(self.w, self.b, x, y)
-        w, b, x, y = (_numbers(name, v, xp) for name, v in (("w", self.w), ("b", self.b), ("x", x), ("y", y)))
+        w, b, x, y = (numbers(name, v, xp) for name, v in (("w", self.w), ("b", self.b), ("x", x), ("y", y)))
         _check_shapes(w, b, x, y)
 
         def weighted_input(w: Array, b: Array) -> Array:
@@ -184,24 +185,3 @@ def _check_shapes(w: Array, b: Array, x: Array, y: Array) -> None:
             f"with w of shape {tuple(w.shape)} one sample is x of that shape and y a number, and n samples are x of shape "
             f"{many} and y of shape (n), n at least 1; but x has shape {tuple(x.shape)} and y {tuple(y.shape)}."
         )
-
-
-def _numbers(name: str, value: Any, xp: Any) -> Array:
-    """A finite array of floats."""
-    array = as_array(value, xp)
-    array = widen(array, xp) if is_float(array) else xp.astype(array, xp.float64)
-    if not bool(xp.all(xp.isfinite(array))):
-        raise InputError(f"{name} must be finite, but {value!r:.60} came.")
-    return array
-
-
-def _positive(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not isfinite(value) or value <= 0:
-        raise InputError(f"{name} is a positive finite number, but {value!r} came.")
-    return float(value)
-
-
-def _whole(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise InputError(f"{name} is a whole number of at least 0, but {value!r} came.")
-    return int(value)

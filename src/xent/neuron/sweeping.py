@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from xent.arrays import Array, Numbers, as_array, library, namespace, quiet
 from xent.errors import InputError, ShapeError
 from xent.neuron import plain
-from xent.neuron.learning import _numbers, _positive, _whole
+from xent.neuron.inputs import numbers, positive, whole
 from xent.outputs import Output
 from xent.outputs import output as output_named
 
@@ -75,17 +75,17 @@ def sweep(
     output = output_named(output)
     if output.activation.vector:
         raise InputError(f"a neuron has one output, and {output} needs one per class: use {output.cost.name}@sigmoid.")
-    steps, learned = _whole("steps", steps), _positive("learned", learned)
+    steps, learned = whole("steps", steps), positive("learned", learned)
     if steps >= 2**31:
         raise InputError(f"steps are counted in 32 bits, so there are fewer than 2³¹ of them, but {steps} came.")
     xp = namespace(w, b, x, y, rate)
-    w, b = _numbers("w", w, xp), _numbers("b", b, xp)
+    w, b = numbers("w", w, xp), numbers("b", b, xp)
     if w.shape != b.shape:
         raise ShapeError(f"a sweep has one neuron per element of w and b, which have one shape, but {tuple(w.shape)} and "
                          f"{tuple(b.shape)} came. Nothing is broadcast; reshape one of them.")  # fmt: skip
     dtype = xp.result_type(w, b)
     w, b = xp.astype(w, dtype), xp.astype(b, dtype)
-    x, y = (_for_each(name, _numbers(name, as_array(v, xp, w), xp), w, xp) for name, v in (("x", x), ("y", y)))
+    x, y = (_for_each(name, numbers(name, as_array(v, xp, w), xp), w, xp) for name, v in (("x", x), ("y", y)))
     output.delta(xp.zeros_like(y), y)  # a wrong target is refused once, where it stands
     rate = _rates(rate, w, xp)
     compute = _computer(output, w, x, rate, xp)
@@ -116,8 +116,8 @@ def _for_each(name: str, v: Array, w: Array, xp: Any) -> Array:
 def _rates(rate: float | Array, w: Array, xp: Any) -> float | Array:
     """A positive finite number, or one for each neuron."""
     if not getattr(rate, "ndim", 0):
-        return _positive("rate", rate.item() if hasattr(rate, "item") else rate)
-    rates = _for_each("rate", _numbers("rate", rate, xp), w, xp)
+        return positive("rate", rate.item() if hasattr(rate, "item") else rate)
+    rates = _for_each("rate", numbers("rate", rate, xp), w, xp)
     if not bool(xp.all(rates > 0)):
         raise InputError(f"rate is a positive finite number, or one for each neuron, but {float(xp.min(rates))!r} is among them.")
     return rates
