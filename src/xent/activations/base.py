@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from jaxtyping import Float
 
+from xent.errors import InputError
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -89,7 +91,7 @@ class Activation(ABC):
 
     def inverse(self, a: Float[Any, "*n"]) -> Float[Any, "*n"]:
         """The z that is answered with a; where σ has no inverse, an error says so."""
-        raise NotImplementedError(f"{self} has no inverse")
+        raise InputError(f"{self} has no inverse: no z, or more than one, is answered with a given number.")
 
     def __str__(self) -> str:
         return self.name
