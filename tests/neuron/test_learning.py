@@ -14,6 +14,7 @@ import xent
 from xent.errors import ArrayKindError, InputError, ShapeError, TargetError
 
 ONE_NUMBER = [o for o in xent.catalogue() if not o.activation.vector]
+SMOOTH = [o for o in ONE_NUMBER if "hinge" not in str(o) and "absolute" not in str(o)]  # a difference may straddle a corner
 STARTS = {1: (0.6, 0.9), 2: (2.0, 2.0)}
 
 TABLE = [  # start, cost, rate, a at 0, a at 300, δ at 0, gain at 0, first step with a < 0.5, step where a falls fastest
@@ -50,9 +51,9 @@ def test_the_largest_quadratic_delta_is_where_a_is_two_thirds():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(ONE_NUMBER), st.floats(-3, 3), st.floats(-3, 3), st.floats(0.01, 2))
+@given(st.sampled_from(SMOOTH), st.floats(-3, 3), st.floats(-3, 3), st.floats(0.01, 2))
 def test_one_step_is_gradient_descent(output, w, x, rate):
-    """The new weights from mpmath's derivative of the mean cost, for three samples."""
+    """The new weights from central differences of the mean cost, for three samples; costs without corners."""
     allowed = output.cost.targets_on(output.activation)
     y = np.asarray([-1.0, 1.0, 1.0] if hasattr(allowed, "values") else [0.0, 1.0, 0.4])
     xs, b = np.asarray([x, 0.5, -1.0]), 0.25
@@ -62,8 +63,6 @@ def test_one_step_is_gradient_descent(output, w, x, rate):
         return np.mean([float(output.value(float(w_ * v + b_), t)) for v, t in zip(xs, y, strict=True)])
 
     h = 1e-6
-    if "hinge" in str(output) or "absolute" in str(output):  # corners: the difference may straddle one
-        return
     by_w = (cost(w + h, b) - cost(w - h, b)) / (2 * h)
     by_b = (cost(w, b + h) - cost(w, b - h)) / (2 * h)
     assert run.w[1] == pytest.approx(w - rate * by_w, rel=1e-5, abs=1e-5 * rate * (1 + abs(by_w)))
