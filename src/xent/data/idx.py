@@ -22,7 +22,9 @@ def load(folder: Path) -> Data:
 
     Bytes are taken for pixels and divided by 255.
     """
-    files = {p.name.removesuffix(".gz"): p for p in sorted(folder.iterdir(), reverse=True) if "labels" in p.name and "idx1" in p.name}
+    files = {
+        p.name.removesuffix(".gz"): p for p in sorted(folder.iterdir(), reverse=True) if "labels" in p.name and "idx1" in p.name
+    }
     if not files:
         raise InputError(f"{folder} holds no IDX files: expected images beside labels, such as train-images-idx3-ubyte(.gz) and "
                          "train-labels-idx1-ubyte(.gz).")  # fmt: skip
@@ -31,9 +33,13 @@ def load(folder: Path) -> Data:
         sizes = " and ".join(str(x.shape[1]) for x, _ in parts)
         raise InputError(f"{folder}: the files hold images of {sizes} pixels, which do not belong together.")
     x, (y, classes) = np.concatenate([x for x, _ in parts]), coded(np.concatenate([y for _, y in parts]))
-    tested = np.concatenate([np.full(len(x), not name.startswith("train")) for name, (x, _) in zip(sorted(files), parts, strict=True)])
+    tested = np.concatenate(
+        [np.full(len(x), not name.startswith("train")) for name, (x, _) in zip(sorted(files), parts, strict=True)]
+    )
     own = not tested.all() and tested.any()
-    notes = ((("pixels", {"top": "255"}),) if x.dtype == np.uint8 else ()) + ((("own_test", {"n": str(tested.sum())}),) if own else ())
+    notes = ((("pixels", {"top": "255"}),) if x.dtype == np.uint8 else ()) + (
+        (("own_test", {"n": str(tested.sum())}),) if own else ()
+    )
     scaling = "none" if x.dtype == np.uint8 else "standard"
     x = x / 255.0 if x.dtype == np.uint8 else x.astype(np.float64)
     features = tuple(f"x{i + 1}" for i in range(x.shape[1]))
@@ -64,5 +70,7 @@ def read(path: Path) -> np.ndarray:
     shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", raw[3], 4))
     wanted = dtype.itemsize * int(np.prod(shape, dtype=object))
     if len(raw) - start != wanted:
-        raise InputError(f"{path.name} says that it holds {shape} numbers, {wanted} bytes, but {len(raw) - start} are there: is it cut off?")
+        raise InputError(
+            f"{path.name} says that it holds {shape} numbers, {wanted} bytes, but {len(raw) - start} are there: is it cut off?"
+        )
     return np.frombuffer(raw, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))

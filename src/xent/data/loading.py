@@ -39,11 +39,15 @@ def load(name_or_path: str | Path | Data, target: str | None = None, *, missing:
         return idx.load(path)
     if not path.exists():
         if path.suffix or "/" in text:
-            raise InputError(f"there is no file {text!r}. Give a CSV, Parquet or NPZ file, a folder of IDX files, or one of {', '.join(known)}.")
+            raise InputError(
+                f"there is no file {text!r}. Give a CSV, Parquet or NPZ file, a folder of IDX files, or one of {', '.join(known)}."
+            )
         raise UnknownNameError("data set", text, known)
     kind = path.suffix.lower()
     if kind in tables.KINDS:
         return tables.load(path, target, missing)
     if kind == ".npz":
         return arrays.load(path, target)
-    raise InputError(f"{path.name} is of no kind that can be read: known are {', '.join((*tables.KINDS, '.npz'))} and folders of IDX files.")
+    raise InputError(
+        f"{path.name} is of no kind that can be read: known are {', '.join((*tables.KINDS, '.npz'))} and folders of IDX files."
+    )

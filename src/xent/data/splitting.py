@@ -50,9 +50,10 @@ def split(
     for place, name in enumerate(data.classes):
         for part, rows in zip(parts, _divided(rng.permutation(np.flatnonzero(data.y == place)), given, shares), strict=True):
             if not len(rows):
+                n = int((data.y == place).sum())
                 raise InputError(
-                    f"{data.name}: the class {name!r} has {(data.y == place).sum()} rows, too few for one in each of training, tuning "
-                    "and test. Remove the class or join it with another."
+                    f"{data.name}: the class {name!r} has {n} rows, too few for one in each of training, tuning and test. "
+                    "Remove the class or join it with another."
                 )
             part.append(rows)
     train, tuned, tested = (np.sort(np.concatenate(part)) for part in parts)
@@ -84,4 +85,5 @@ def _prepared(data: Data, train: np.ndarray) -> np.ndarray:
         return x
     mean, deviation = x[train].mean(0), x[train].std(0)
     still = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    return (x - mean) / np.where(still, 1.0, deviation)
+    scaled: np.ndarray = (x - mean) / np.where(still, 1.0, deviation)
+    return scaled

@@ -20,7 +20,8 @@ class Data:
 
     x is (rows, features), nan where a value is missing; y is (rows,), the place of each row's class in `classes`. `scaling` says
     what `split` does with the numbers: "standard" brings each feature to mean 0 and deviation 1 as the training part has them,
-    "none" leaves them. `test` marks the rows that the files themselves set apart for the test. `notes` tell how the file's columns became these numbers; each is a key of the texts and its values.
+    "none" leaves them. `test` marks the rows that the files themselves set apart for the test. `notes` tell how the file's columns
+    became these numbers; each is a key of the texts and its values.
     """
 
     name: str
@@ -40,7 +41,9 @@ class Data:
             raise InputError(f"{self.name} is empty: it has {n} rows and {self.x.shape[1]} features.")
         if np.isinf(self.x).any():
             row, column = np.argwhere(np.isinf(self.x))[0]
-            raise InputError(f"{self.name}: {self.features[column]!r} is infinite in row {row + 1}. Remove the row or mend the value.")
+            raise InputError(
+                f"{self.name}: {self.features[column]!r} is infinite in row {row + 1}. Remove the row or mend the value."
+            )
         if len(self.classes) < 2:
             raise InputError(f"{self.name} has one class only, {self.classes[0]!r}: there is nothing to tell apart.")
         if len(self.classes) > n / 3:

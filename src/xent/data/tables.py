@@ -27,7 +27,9 @@ def load(path: Path, target: str | None, missing: str) -> Data:
     """The rows of a file, its numbers as they are and its categories one-hot."""
     table = _read(path)
     if target is None:
-        raise InputError(f"which column of {path.name} holds the classes? Name it with target= (--target): {', '.join(table.columns)}.")
+        raise InputError(
+            f"which column of {path.name} holds the classes? Name it with target= (--target): {', '.join(table.columns)}."
+        )
     if target not in table.columns:
         raise UnknownNameError(f"column in {path.name}", target, table.columns)
     table, notes = _complete(table, target, missing, path.name)
@@ -40,7 +42,16 @@ def load(path: Path, target: str | None, missing: str) -> Data:
             names.append(name)
             continue
         kinds = _categories(table[name], path.name)
-        notes.append(("categories", {"column": name, "n": str(len(kinds)), "kinds": ", ".join(list(kinds)[:SHOWN]) + ("…" if len(kinds) > SHOWN else "")}))
+        notes.append(
+            (
+                "categories",
+                {
+                    "column": name,
+                    "n": str(len(kinds)),
+                    "kinds": ", ".join(list(kinds)[:SHOWN]) + ("…" if len(kinds) > SHOWN else ""),
+                },
+            )
+        )
         columns += list(kinds.values())
         names += [f"{name}={kind}" for kind in kinds]
     if not columns:
@@ -72,10 +83,16 @@ def _complete(table: pl.DataFrame, target: str, missing: str, file: str) -> tupl
             raise InputError(f"{file}: every row lacks a value, so that none is left.")
         return kept, [("dropped", {"n": str(int(lacking.sum()))})] if lacking.any() else []
     if unnamed.any():
-        raise InputError(f"{file}: the target {target!r} is missing in {_rows(unnamed)}. Name the classes, or leave such rows out with missing='drop' (--missing drop).")
+        raise InputError(
+            f"{file}: the target {target!r} is missing in {_rows(unnamed)}. Name the classes, or leave such rows out with "
+            "missing='drop' (--missing drop)."
+        )
     if lacking.any() and missing == "refuse":
         where = ", ".join(c for c in table.columns if table[c].is_null().any())
-        raise InputError(f"{file}: values are missing in {_rows(lacking)} (columns: {where}). Fill them with missing='fill', or leave the rows out with 'drop' (--missing).")
+        raise InputError(
+            f"{file}: values are missing in {_rows(lacking)} (columns: {where}). Fill them with missing='fill', or leave the rows "
+            "out with 'drop' (--missing)."
+        )
     return table, [("filled", {"n": str(int(lacking.sum()))})] if lacking.any() else []
 
 
@@ -91,14 +108,19 @@ def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
     if column.dtype == pl.Boolean:
         return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     if column.dtype.is_temporal() or column.dtype.is_nested():
-        raise InputError(f"{file}: the column {column.name!r} holds {column.dtype}, which is neither number nor category: make numbers of it.")
+        raise InputError(
+            f"{file}: the column {column.name!r} holds {column.dtype}, which is neither number nor category: make numbers of it."
+        )
     read = column.cast(pl.Float64, strict=False)
     wrong = read.is_null() & column.is_not_null()
     if wrong.sum() == column.is_not_null().sum():
         return None
     if wrong.any():
         cells = ", ".join(repr(c) for c in column.filter(wrong).unique(maintain_order=True).to_list()[:SHOWN])
-        raise InputError(f"{file}: the column {column.name!r} holds numbers, but not in {_rows(wrong)}: {cells}. Mend these cells, or leave them blank and choose missing='fill' or 'drop' (--missing).")
+        raise InputError(
+            f"{file}: the column {column.name!r} holds numbers, but not in {_rows(wrong)}: {cells}. Mend these cells, or leave "
+            "them blank and choose missing='fill' or 'drop' (--missing)."
+        )
     return read.fill_null(np.nan).to_numpy().astype(np.float64)
 
 
@@ -107,7 +129,10 @@ def _categories(column: pl.Series, file: str) -> dict[str, np.ndarray]:
     text = column.cast(pl.String).fill_null("(missing)")
     kinds = sorted(text.unique().to_list())
     if len(kinds) > MANY:
-        raise InputError(f"{file}: the column {column.name!r} holds {len(kinds)} different texts, more names than kinds ({MANY} at most): remove the column.")
+        raise InputError(
+            f"{file}: the column {column.name!r} holds {len(kinds)} different texts, more names than kinds ({MANY} at most): "
+            "remove the column."
+        )
     return {kind: (text == kind).to_numpy().astype(np.float64) for kind in kinds}
 
 

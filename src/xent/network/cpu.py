@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,12 @@ UPDATES = dict(zip(OPTIMISERS, (_sgd, _momentum, _adam), strict=True))
 @cache
 def kernel(cost: type, activation: type, hidden: type, optimiser: str, dtype: str) -> Kernel:
     """The loop of one lane for one output, hidden activation, optimiser and number type."""
-    names = vars(mathematics(dtype)) | {"held": held, "product": products.product(dtype), "lanes": products.lanes(dtype), "at": products.at}
+    names = vars(mathematics(dtype)) | {
+        "held": held,
+        "product": products.product(dtype),
+        "lanes": products.lanes(dtype),
+        "at": products.at,
+    }
     kind = f"{cost.__name__}_{activation.__name__}_{hidden.__name__}_{optimiser}_{dtype}"
     sigma, slope = HIDDEN[hidden]
     names["sigma"] = compiled(specialised(sigma, f"sigma_{kind}", **names))
@@ -174,7 +180,7 @@ class Layout:
     def of(cls, sizes: tuple[int, ...], batch: int, dtype: str) -> Layout:
         """The layout of a network taught in batches of this size."""
         rows, place, room = [], 0, 0
-        for n, m in zip(sizes, sizes[1:], strict=False):
+        for n, m in pairwise(sizes):
             wide, apart = padded(m, dtype), padded(n + 1, dtype)
             rows.append((n, m, place, wide, room, apart))
             place += (n + 1) * wide

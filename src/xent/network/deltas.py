@@ -127,7 +127,7 @@ def _by_unit(work: Any, z0: Any, ldz: Any, labels: Any, batch: Any, classes: Any
 
 
 def _by_row(work: Any, z0: Any, ldz: Any, labels: Any, batch: Any, classes: Any, c: Any, k: Any) -> None:
-    """Softmax: p from what is left of the greatest logit, and 1 − p of the truth as the sum of the others, never as a difference."""
+    """Softmax: 1 − p of the truth is the sum of the other p, never a difference."""
     for i in range(batch):
         row = z0 + i * ldz
         top = work[at(row)]
@@ -199,7 +199,11 @@ UNITS: dict[type, Any] = {
     costs.SquaredHinge: _squared_hinge,
     costs.Exponential: _exponential,
 }
-SCALES = {Sigmoid: {"steepness": 1, "width": 1, "slack": 1}, Tanh: {"steepness": 2, "width": 2, "slack": 2}, Softmax: {"slack": 2}}
+SCALES: dict[type, dict[str, int]] = {
+    Sigmoid: {"steepness": 1, "width": 1, "slack": 1},
+    Tanh: {"steepness": 2, "width": 2, "slack": 2},
+    Softmax: {"slack": 2},
+}
 
 
 def knows(output: Output) -> bool:
@@ -221,7 +225,8 @@ def numbers(output: Output) -> tuple[float, float]:
         return cost.M, cost.k
     if isinstance(cost, costs.SymmetricCrossEntropy):
         return cost.alpha, -cost.beta * cost.A
-    name = {costs.Poly: "epsilon", costs.GeneralizedLq: "q", costs.Focal: "gamma", costs.Smooth: "epsilon"}.get(type(cost))
+    named: dict[type, str] = {costs.Poly: "epsilon", costs.GeneralizedLq: "q", costs.Focal: "gamma", costs.Smooth: "epsilon"}
+    name = named.get(type(cost))
     return (getattr(cost, name) if name else 0.0), 0.0
 
 
@@ -234,7 +239,7 @@ def send_back(cost: type, activation: type, dtype: str) -> Any:
     if activation is not Identity and cost in GAINS:
         names["gain"] = compiled(specialised(GAINS[cost], f"gain_{kind}", **names))
     if activation is Softmax:
-        part = {costs.Quadratic: _by_pull, costs.Smooth: _by_smoothing}.get(cost, _by_gain)
+        part = _by_pull if cost is costs.Quadratic else _by_smoothing if cost is costs.Smooth else _by_gain
         names["send_back"] = compiled(specialised(part, f"send_back_{kind}", **names))
         return compiled(specialised(_by_row, f"delta_{kind}", **names), inline=False)
     unit = UNITS[cost] if activation is Identity else _smoothed if cost is costs.Smooth else _squashed

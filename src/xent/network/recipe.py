@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -18,7 +20,7 @@ from xent.outputs.naming import read_activation
 
 OPTIMISERS = ("sgd", "momentum", "adam")
 
-INITIALISATIONS = {
+INITIALISATIONS: dict[str, Callable[[int, int], float]] = {
     "normal": lambda fan_in, fan_out: 1.0,
     "lecun": lambda fan_in, fan_out: fan_in**-0.5,
     "xavier": lambda fan_in, fan_out: (2 / (fan_in + fan_out)) ** 0.5,
@@ -74,13 +76,13 @@ class Recipe:
     @property
     def parameters(self) -> int:
         """How many weights and biases there are."""
-        return sum((n + 1) * m for n, m in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum((n + 1) * m for n, m in pairwise(self.sizes))
 
 
 def start(recipe: Recipe, rng: np.random.Generator) -> list[Float[np.ndarray, "..."]]:
     """Weights and biases, [w₁, b₁, w₂, b₂, …], w of shape (inputs, units) and b of shape (1, units), drawn in float64."""
     drawn = []
-    for n, m in zip(recipe.sizes, recipe.sizes[1:], strict=False):
+    for n, m in pairwise(recipe.sizes):
         deviation = INITIALISATIONS[recipe.init](n, m)
         drawn += [deviation * rng.standard_normal((n, m)), (recipe.init == "normal") * rng.standard_normal((1, m))]
     return drawn
@@ -90,8 +92,8 @@ def ends(output: Output) -> tuple[float, float]:
     """The targets of a wrong class and of the right one, as the cost of an elementwise output takes them.
 
     >>> from xent.outputs import output
-    >>> ends(output("quadratic@sigmoid")), ends(output("cross-entropy@tanh")), ends(output("hinge")), ends(output("quadratic@identity"))
-    ((0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0), (0.0, 1.0))
+    >>> [ends(output(name)) for name in ("quadratic@sigmoid", "cross-entropy@tanh", "hinge", "quadratic@identity")]
+    [(0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0), (0.0, 1.0)]
     """
     allowed = output.cost.targets_on(output.activation)
     if isinstance(allowed, Labels):

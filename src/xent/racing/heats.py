@@ -22,7 +22,7 @@ TUNING, JUDGING = "tuning", "judging"
 STREAMS = {TUNING: 1, JUDGING: 2}
 SPLITTING, STARTING, ORDERING = range(3)
 
-SEEN = 2000
+SEEN = 1000
 """So many training rows at most are measured after each epoch."""
 
 
@@ -99,7 +99,9 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
     for epoch in range(plan.epochs + 1):
         if epoch:
             drawn = {seed: rng.permutation(len(parts.y_train))[: n * batch].reshape(n, batch) for seed, rng in orders.items()}
-            state = teach(state, recipe, x, y, to(np.stack([drawn[seed] for seed, _ in lanes])), [(output, slice(0, len(lanes)))], rates)
+            state = teach(
+                state, recipe, x, y, to(np.stack([drawn[seed] for seed, _ in lanes])), [(output, slice(0, len(lanes)))], rates
+            )
         z = forward(state.parameters, recipe.activation, x_held)[-1]
         found = (measures.full if judged else measures.brief)(output, z, y_held)
         alive = _numpy(measures.finite(z))
@@ -139,7 +141,11 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
     xp = namespace(z)
     p = measures.probabilities(output, z)
     n = z.shape[0]
-    bins = [None] * n if p is None else _numpy(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
+    bins = (
+        [None] * n
+        if p is None
+        else _numpy(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
+    )
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
 
 

@@ -1,8 +1,7 @@
-"""What is measured of networks after an epoch: how right, how sure, how stalled. On test rows this is all that is done with them."""
+"""What is measured of networks after an epoch: how right, how sure, how stalled. Nothing else is done with test rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,6 @@ EVERY = ("cost", "accuracy")
 FULL = (*EVERY, "stalled", "gain", "log_loss", "brier", "calibration")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Numbers for each lane, nan where there is none; what is drawn of the last epoch comes along."""
-
-    numbers: dict[str, Array]
-    confusion: Array
-    bins: Array
-
-
 def finite(z: Array) -> Array:
     """Which lanes still have finite logits only: (lanes,)."""
     xp = namespace(z)
@@ -40,7 +30,8 @@ def brief(output: Output, z: Array, labels: Array) -> dict[str, Array]:
     cost = output.value(z, targets(output, y, z, xp))
     cost = cost if output.activation.vector else xp.sum(cost, axis=-1)
     right = xp.argmax(z, axis=-1) == y
-    return {"cost": xp.mean(cost, axis=-1), "accuracy": xp.mean(xp.astype(right, z.dtype), axis=-1)}
+    share = xp.mean(xp.astype(right, xp.float64), axis=-1)  # in float64, so that equal counts are equal numbers
+    return {"cost": xp.mean(cost, axis=-1), "accuracy": share}
 
 
 def full(output: Output, z: Array, labels: Array) -> dict[str, Array]:

@@ -20,7 +20,11 @@ from xent.outputs import output as output_named
 from xent.outputs.registry import pair
 
 OUTPUTS = ("quadratic@sigmoid", "cross-entropy@sigmoid", "cross-entropy@softmax", "quadratic@softmax", "quadratic@identity")
-RATES = {"sgd": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), "momentum": (0.003, 0.01, 0.03, 0.1, 0.3), "adam": (0.0003, 0.001, 0.003, 0.01, 0.03)}
+RATES = {
+    "sgd": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "momentum": (0.003, 0.01, 0.03, 0.1, 0.3),
+    "adam": (0.0003, 0.001, 0.003, 0.01, 0.03),
+}
 """The grids that a race starts with; a best rate on the edge makes the grid grow."""
 
 LARGEST = 100_000
@@ -112,7 +116,9 @@ def plan(data: Data, outputs: Sequence[Any] = OUTPUTS, **choices: Any) -> tuple[
     given["hidden"] = tuple(hidden) if isinstance(hidden, Sequence) else (hidden,)
     given["rates"] = _rates(given.get("rates", RATES.get(given.get("optimiser", "sgd"), ())))
     for name, least in (("epochs", 1), ("seeds", 1), ("tuning_seeds", 1), ("first_seed", 0), ("batch", 1)):
-        if name in given and (isinstance(given[name], bool) or not isinstance(given[name], int) or not least <= given[name] <= LARGEST):
+        if name in given and (
+            isinstance(given[name], bool) or not isinstance(given[name], int) or not least <= given[name] <= LARGEST
+        ):
             raise InputError(f"{name} is a whole number from {least} to {LARGEST:,}, but {given[name]!r} came.")
     for name in ("goal", "precision"):
         if name in given and not (isinstance(given[name], (int, float)) and 0 < given[name] <= 1):

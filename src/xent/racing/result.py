@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from xent import __version__
 from xent.data import Data
 from xent.data import load as load_data
 from xent.errors import InputError, UnknownNameError
@@ -62,13 +63,18 @@ class Race:
 
         return figures.draw_race(self, theme=theme, language=language)
 
-    def report(self, path: str | Path, *, language: str = "en") -> Path:
-        """Write the report as one HTML file, which needs no network; returns its path."""
-        from xent import files, report
+    def report(self, path: str | Path, *, language: str = "en", command: str | None = None) -> Path:
+        """Write the report as one HTML file, which needs no network; returns its path. `command` is what was typed, if anything."""
+        from xent import figures, files, report
 
         place = Path(path)
         files.folder(place.parent)
-        return files.write(place, report.race(self, language=language))
+
+        def drawn(part: str, theme: str) -> str:
+            return figures.svg(figures.draw_race_part(part, self, theme=theme, language=language))
+
+        pictures = {part: (drawn(part, "light"), drawn(part, "dark")) for part in report.race_figures(self)}
+        return files.write(place, report.race(self, language=language, figures=pictures, version=__version__, command=command))
 
     def numbers(self) -> dict[str, Any]:
         """The plan, the rates, the verdict and the last epoch of every lane, as plain data."""
@@ -81,6 +87,12 @@ class Race:
             "last_epoch": final.to_dicts(),
         }
 
+    def never(self, side: int) -> list[int]:
+        """The seeds on which an output, at its own rate, never had the goal's accuracy."""
+        mine = self.table.filter(pl.col("own") & (pl.col("side") == side))
+        best = mine.group_by("seed").agg(pl.col("accuracy").fill_null(0.0).max())
+        return sorted(best.filter(pl.col("accuracy") < self.verdict.goal)["seed"].to_list())
+
     def _repr_html_(self) -> str:
         """The verdict and the figure, where a notebook shows the race."""
         from markupsafe import escape
@@ -92,13 +104,13 @@ class Race:
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """The last epoch at each output's own rate: the mean over seeds of every measure."""
-        final = self.table.filter(pl.col("own") & (pl.col("epoch") == self.plan.epochs))
-        return final.group_by("side", "output", "rate", maintain_order=True).agg(
-            pl.col("accuracy").std().alias("accuracy_sd"),
-            pl.col("diverged").sum(),
-            *(pl.col(name).mean() for name in ("accuracy", "cost", "stalled", "gain", "log_loss", "brier", "calibration")),
-        )
+        """The last epoch at each output's own rate, the mean over seeds of every measure; `first_…` after the first epoch."""
+        own = self.table.filter(pl.col("own"))
+        first = own.filter(pl.col("epoch") == 1).group_by("side").agg(pl.col("gain", "stalled").mean().name.prefix("first_"))
+        last = own.filter(pl.col("epoch") == self.plan.epochs).group_by("side", "output", "rate", maintain_order=True)
+        measured = ("accuracy", "cost", "stalled", "gain", "log_loss", "brier", "calibration")
+        means = last.agg(pl.col("accuracy").std().alias("accuracy_sd"), pl.col("diverged").sum(), pl.col(*measured).mean())
+        return means.join(first, on="side", maintain_order="left")
 
 
 def race(
@@ -185,7 +197,9 @@ def _tidy(plan: Plan, frame: pl.DataFrame, picked: Picked) -> pl.DataFrame:
 def _goal(plan: Plan, picked: Picked) -> float:
     """An accuracy near the best that any output had in tuning."""
     assert picked.tuning is not None
-    last = picked.tuning.filter(pl.col("epoch") == plan.epochs).group_by("side", "rate").agg(pl.col("accuracy").fill_null(0.0).mean())
+    last = (
+        picked.tuning.filter(pl.col("epoch") == plan.epochs).group_by("side", "rate").agg(pl.col("accuracy").fill_null(0.0).mean())
+    )
     best = last["accuracy"].max()
     assert isinstance(best, float)
     return int(100 * NEAR_BEST * best + 1e-9) / 100
@@ -206,4 +220,6 @@ def _insist_on_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"the device {device!r} is not there: {str(error).splitlines()[0]} Leave it out to race on the processor.") from error
+        raise InputError(
+            f"the device {device!r} is not there: {str(error).splitlines()[0]} Leave it out to race on the processor."
+        ) from error

@@ -69,7 +69,7 @@ class Runner:
             with Parallel(self.jobs, backend="loky", return_as="generator_unordered", batch_size=1) as pool:
                 yield pool
             return
-        with client(self.cluster), parallel_config(backend="dask"):
+        with client(self.cluster), parallel_config(backend="dask", scatter=[self.data]):
             yield Parallel(return_as="generator_unordered", batch_size=1)
 
 
@@ -91,12 +91,15 @@ def client(address: str) -> Iterator[Any]:
     except ImportError as error:
         raise MissingPackageError("a cluster needs Dask: pip install 'xent[cluster]'.") from error
     try:
-        made = Client(address, timeout="10s", set_as_default=True)
+        connect: Any = Client
+        made = connect(address, timeout="10s", set_as_default=True)
     except (OSError, ValueError) as error:
         raise InputError(f"there is no Dask scheduler at {address}: {error}. Start one with `dask scheduler`.") from error
     with made:
         if not made.scheduler_info()["workers"]:
-            raise InputError(f"the Dask scheduler at {address} has no workers: start one on each machine with `dask worker {address}`.")
+            raise InputError(
+                f"the Dask scheduler at {address} has no workers: start one on each machine with `dask worker {address}`."
+            )
         yield made
 
 

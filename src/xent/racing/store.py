@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -66,26 +67,18 @@ class Store:
         with self._index() as index:
             index.execute("INSERT OR REPLACE INTO heats VALUES (?, ?, ?)", (heat.key, name, stamp))
 
-    def _index(self) -> closing[sqlite3.Connection]:
-        """The index, every statement of which is a transaction."""
+    @contextmanager
+    def _index(self) -> Iterator[sqlite3.Connection]:
+        """The index, every statement of which is a transaction; what SQLite cannot do is said plainly."""
         assert self.folder is not None
-        return _Index(self.folder / INDEX)
-
-
-class _Index(closing):  # type: ignore[type-arg]
-    """A connection that is closed after use; what SQLite cannot do is said plainly."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+        place = self.folder / INDEX
         try:
-            super().__init__(sqlite3.connect(path, isolation_level=None, timeout=60))
+            with closing(sqlite3.connect(place, isolation_level=None, timeout=60)) as index:
+                yield index
         except sqlite3.Error as error:
-            raise InputError(f"cannot open {path}: {error}.") from error
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        super().__exit__(kind, error, trace)  # type: ignore[arg-type]
-        if isinstance(error, sqlite3.Error):
-            raise InputError(f"cannot use {self.path}: {error}. Remove the file, or choose another folder with --out.") from error
+            raise InputError(
+                f"cannot use {place}: {error}. Make room or remove the file, or choose another folder with --out."
+            ) from error
 
 
 def _claim(folder: Path, plan: Plan) -> None:
@@ -94,7 +87,9 @@ def _claim(folder: Path, plan: Plan) -> None:
     if not place.exists():
         others = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
         if INDEX in others:
-            raise InputError(f"{folder} holds heats but no {PLAN}: it cannot be told whose they are. Choose another folder with --out.")
+            raise InputError(
+                f"{folder} holds heats but no {PLAN}: it cannot be told whose they are. Choose another folder with --out."
+            )
         files.write(place, plan.as_json() + "\n")
         return
     try:
@@ -104,5 +99,6 @@ def _claim(folder: Path, plan: Plan) -> None:
     differ = plan.differences(there) if isinstance(there, dict) else ["the plan is unreadable"]
     if differ:
         raise InputError(
-            f"{folder} belongs to another race: {'; '.join(differ)}. Choose another folder with --out, or repeat that race's command."
+            f"{folder} belongs to another race ({'; '.join(differ)}). Choose another folder with --out, or repeat that race's "
+            "command."
         )

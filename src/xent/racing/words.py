@@ -40,11 +40,16 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
     opening = words[key].format(goal=percent(verdict.goal, 0))
     if not answer.enough:
         return opening + words["few"].format(
-            seeds=answer.seeds, comparisons=len(answer.pairs), needed=seeds_needed(len(answer.pairs)), best=verdict.labels[answer.order[0]]
+            seeds=answer.seeds,
+            comparisons=len(answer.pairs),
+            needed=seeds_needed(len(answer.pairs)),
+            best=verdict.labels[answer.order[0]],
         )
     first = answer.order[0]
     if answer.winner is None:
-        return opening + words["none"].format(seeds=answer.seeds, outputs=_list(verdict, answer.tied, words))
+        said = opening + words["none"].format(seeds=answer.seeds, outputs=_list(verdict, answer.tied, words))
+        behind = tuple(s for s in answer.order if s not in answer.tied and s not in answer.diverged)
+        return said + (words["behind"].format(best=verdict.labels[first], outputs=_list(verdict, behind, words)) if behind else "")
     closest = next(c for c in answer.pairs if c.better == first)
     return opening + words[f"won_{answer.question}"].format(
         winner=verdict.labels[first],
