@@ -144,7 +144,7 @@ def race(
 
     >>> found = race("iris", ["quadratic@sigmoid", "cross-entropy@softmax"], 4, rates=[0.1, 0.3, 1.0], seeds=3, epochs=2, jobs=1)
     >>> found.table.height, found.verdict.answer().enough
-    (18, False)
+    (27, False)
     """
     rows = load_data(data, target, missing=missing)
     plan, chosen = planning.plan(rows, outputs, hidden=hidden, rates=rates, seeds=seeds, epochs=epochs, **choices)

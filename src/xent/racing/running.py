@@ -42,7 +42,7 @@ class Runner:
     progress: Progress = field(default=silent)
 
     def run(self, wanted: Sequence[Heat]) -> pl.DataFrame:
-        """What the heats measured, stored ones read and the others run, in the order of `wanted`."""
+        """What the heats measured, stored ones read and the others run; the order of rows does not depend on how heats were cut."""
         stage = wanted[0].stage
         todo = [heat for heat in wanted if self.store.get(heat) is None]
         done = len(wanted) - len(todo)
@@ -51,7 +51,8 @@ class Runner:
             self.store.put(heat, frame)
             done += 1
             self.progress(stage, done, len(wanted))
-        return pl.concat([_there(self.store.get(heat), heat) for heat in wanted], how="vertical")
+        found = pl.concat([_there(self.store.get(heat), heat) for heat in wanted], how="vertical")
+        return found.sort("side", "seed", "rate", "epoch")
 
     def _results(self, todo: Sequence[Heat]) -> Iterator[tuple[Heat, pl.DataFrame]]:
         if not todo:
@@ -92,7 +93,7 @@ def client(address: str) -> Iterator[Any]:
         raise MissingPackageError("a cluster needs Dask: pip install 'xent[cluster]'.") from error
     try:
         connect: Any = Client
-        made = connect(address, timeout="10s", set_as_default=True)
+        made = connect(address, timeout="5s", set_as_default=True)
     except (OSError, ValueError) as error:
         raise InputError(f"there is no Dask scheduler at {address}: {error}. Start one with `dask scheduler`.") from error
     with made:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from xent.racing.plan import Plan
-from xent.racing.statistics import Paired, enough, holm, paired
+from xent.racing.statistics import enough, holm, paired
 
 LEVEL = 0.05
 ACCURACY, EPOCHS = "accuracy", "epochs"
@@ -39,8 +39,8 @@ class Answer:
     """The answer to one question: the sides in their order with their means, every pair, and the winner if there is one.
 
     `question` is "accuracy" (higher is better) or "epochs" (lower is better). A side that diverged on any seed is no winner.
-    `winner` is the side that beats every other one; None where that was not shown, and `tied` are then the sides from which the
-    best was not shown to differ. `enough` says whether so few seeds could have shown anything.
+    `winner` is the side that beats every other one that did not diverge; None where that was not shown, and `tied` are then the
+    sides from which the best was not shown to differ. `enough` says whether so few seeds could have shown anything.
     """
 
     question: str
@@ -115,14 +115,14 @@ def _answer(
     order = tuple(sorted(sides, key=lambda s: (s in lost, -sign * float(np.mean(scores[s])), s)))
     pairs = [(a, b, paired(sign * (scores[a] - scores[b]), interval=interval)) for a, b in combinations(order, 2)]
     corrected = holm([one.p for _, _, one in pairs])
-    compared = tuple(_comparison(a, b, one, p, sign) for (a, b, one), p in zip(pairs, corrected, strict=True))
+    compared = tuple(
+        Comparison(a, b, one.mean, one.low, one.high, one.p, p) for (a, b, one), p in zip(pairs, corrected, strict=True)
+    )
     first = order[0]
-    unbeaten = tuple(c.worse for c in compared if c.better == first and not (c.shown and c.difference > 0) and c.worse not in lost)
-    won = len(order) > 1 and first not in lost and all(c.shown and c.difference > 0 for c in compared if c.better == first)
+    mine = [c for c in compared if c.better == first]
+    rivals = [c for c in mine if c.worse not in lost] or mine
+    unbeaten = tuple(c.worse for c in rivals if not (c.shown and c.difference > 0))
+    won = bool(rivals) and first not in lost and not unbeaten
     means = tuple(float(np.mean(scores[s])) if s not in lost or question == EPOCHS else None for s in order)
-    return Answer(question, rating, order, means, compared, first if won else None, () if won else (first, *unbeaten), lost, n,
+    return Answer(question, rating, order, means, compared, first if won else None, unbeaten, lost, n,
                   enough(n, len(pairs)), never)  # fmt: skip
-
-
-def _comparison(a: int, b: int, one: Paired, corrected: float, sign: int) -> Comparison:
-    return Comparison(a, b, one.mean, one.low, one.high, one.p, corrected)

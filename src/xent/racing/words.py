@@ -46,9 +46,13 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
             best=verdict.labels[answer.order[0]],
         )
     first = answer.order[0]
+    if first in answer.diverged:
+        return opening + words["all_diverged"]
     if answer.winner is None:
-        said = opening + words["none"].format(seeds=answer.seeds, outputs=_list(verdict, answer.tied, words))
-        behind = tuple(s for s in answer.order if s not in answer.tied and s not in answer.diverged)
+        said = opening + words["none"].format(
+            best=verdict.labels[first], mean=_mean(answer, 0), seeds=answer.seeds, outputs=_list(verdict, answer.tied, words)
+        )
+        behind = tuple(s for s in answer.order[1:] if s not in answer.tied and s not in answer.diverged)
         return said + (words["behind"].format(best=verdict.labels[first], outputs=_list(verdict, behind, words)) if behind else "")
     closest = next(c for c in answer.pairs if c.better == first)
     return opening + words[f"won_{answer.question}"].format(
