@@ -184,7 +184,8 @@ def test_bits_do_not_depend_on_where_or_in_what_order_heats_run(iris, small):
 
 
 def test_a_dask_cluster_gives_the_same_bits(iris, small):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1") as there:
         assert same(xent.race(iris, SIDES, **SMALL, cluster=there.scheduler_address), small)
 
