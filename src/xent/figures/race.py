@@ -142,14 +142,13 @@ def _curves(ax: Axes, house: House, race: Race, sides: list[Side], name: str, ti
 def _accuracy(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     """From where the outputs are once they have left the start to the best; the goal as a thin line."""
     means = _curves(ax, house, race, sides, "accuracy", house.say("accuracy"))
-    early = np.asarray([m[max(1, race.plan.epochs // 10)] for m in means])
-    early, late = early[np.isfinite(early)], [m[-1] for m in means if np.isfinite(m[-1])]
-    if not late:
+    shown = np.concatenate([m[max(1, race.plan.epochs // 10) :] for m in means])
+    shown = shown[np.isfinite(shown)]
+    if not shown.size:
         return
-    top, bottom = min(1.0, max(late) + 0.02), float(early.min()) if early.size else 0.0
     goal = race.verdict.goal
-    bottom = max(0.0, min(bottom, goal, min(late)) - 0.03)
-    ax.set_ylim(bottom, top if top > bottom else bottom + 0.1)
+    low, high = min(float(shown.min()), goal), max(float(shown.max()), goal)
+    ax.set_ylim(max(0.0, low - 0.03), min(1.005, high + 0.02))
     ax.axhline(goal, color=house.theme.rule, lw=0.9, zorder=0)
     house.note(ax, race.plan.epochs, goal, house.say("goal", goal=f"{goal:.0%}"), ha="right", va="bottom")
 

@@ -114,7 +114,7 @@ def plan(data: Data, outputs: Sequence[Any] = OUTPUTS, **choices: Any) -> tuple[
     given = {k: v for k, v in choices.items() if v is not None}
     hidden = given.pop("hidden", (30,))
     given["hidden"] = tuple(hidden) if isinstance(hidden, Sequence) else (hidden,)
-    given["rates"] = _rates(given.get("rates", RATES.get(given.get("optimiser", "sgd"), ())))
+    given["rates"] = _rates(given.get("rates", RATES.get(given.get("optimiser", "sgd"), RATES["sgd"])))
     for name, least in (("epochs", 1), ("seeds", 1), ("tuning_seeds", 1), ("first_seed", 0), ("batch", 1)):
         if name in given and (
             isinstance(given[name], bool) or not isinstance(given[name], int) or not least <= given[name] <= LARGEST

@@ -30,7 +30,12 @@ class Comparison:
 
     @property
     def shown(self) -> bool:
-        """Whether a difference was shown."""
+        """Whether a difference was shown: the test says that there is one, and the interval of its size leaves 0 out."""
+        return self.unlikely and self.low > 0
+
+    @property
+    def unlikely(self) -> bool:
+        """Whether chance alone would seldom do as much, by the sign-flip test after Holm's correction."""
         return self.holm <= LEVEL
 
 
@@ -121,7 +126,7 @@ def _answer(
     first = order[0]
     mine = [c for c in compared if c.better == first]
     rivals = [c for c in mine if c.worse not in lost] or mine
-    unbeaten = tuple(c.worse for c in rivals if not (c.shown and c.difference > 0))
+    unbeaten = tuple(c.worse for c in rivals if not c.shown)
     won = bool(rivals) and first not in lost and not unbeaten
     means = tuple(float(np.mean(scores[s])) if s not in lost or question == EPOCHS else None for s in order)
     return Answer(question, rating, order, means, compared, first if won else None, unbeaten, lost, n,

@@ -52,6 +52,9 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
         said = opening + words["none"].format(
             best=verdict.labels[first], mean=_mean(answer, 0), seeds=answer.seeds, outputs=_list(verdict, answer.tied, words)
         )
+        for pair in answer.pairs:
+            if pair.better == first and pair.unlikely and pair.worse in answer.tied:
+                said += words["unsure"].format(worse=verdict.labels[pair.worse], **difference(pair, answer.question))
         behind = tuple(s for s in answer.order[1:] if s not in answer.tied and s not in answer.diverged)
         return said + (words["behind"].format(best=verdict.labels[first], outputs=_list(verdict, behind, words)) if behind else "")
     closest = next(c for c in answer.pairs if c.better == first)

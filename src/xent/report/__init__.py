@@ -6,4 +6,5 @@ Stands on `article`, `racing`, `figures` and `texts`; shows what they hold and c
 
 from xent.report.article import article as article
 from xent.report.race import race as race
+from xent.report.race import race_call as race_call
 from xent.report.race import race_figures as race_figures

@@ -40,7 +40,7 @@ def race(found: Race, *, language: str = "en", figures: Pictures, version: str, 
         pictures=[(part, _picture(n, part, found, text, figures[part])) for n, part in enumerate(race_figures(found), start=1)],
         pairs=_pairs(found, words),
         how=how(found, language),
-        command=command or call(found),
+        command=command or race_call(found),
         footer=words["footer"].format(version=version),
     )
     return html
@@ -61,7 +61,7 @@ def how(found: Race, language: str) -> list[str]:
     return lines
 
 
-def call(found: Race) -> str:
+def race_call(found: Race) -> str:
     """The call in Python that repeats the race."""
     plan = found.plan
     standing = {f.name: f.default for f in type(plan).__dataclass_fields__.values()}
