@@ -104,7 +104,7 @@ def killed_at_random(folder: Path, seed: int) -> int:
     while True:
         process = subprocess.Popen([sys.executable, "-c", RACE, str(folder)])
         heats = folder / "heats"
-        stop_at = (len(list(heats.iterdir())) if heats.exists() else 0) + wait.randint(4, 16)
+        stop_at = (len(list(heats.iterdir())) if heats.exists() else 0) + wait.randint(12, 30)
         while process.poll() is None and not (heats.exists() and len(list(heats.iterdir())) >= stop_at):
             time.sleep(0.002)
         if process.poll() is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from xent.data import arrays, bundled, idx, synthetic, tables
@@ -26,6 +27,12 @@ def load(name_or_path: str | Path | Data, target: str | None = None, *, missing:
     """
     if isinstance(name_or_path, Data):
         return name_or_path
+    asked = {"data": str(name_or_path), "target": target, "missing": None if missing == "refuse" else missing}
+    return replace(_read(name_or_path, target, missing), asked=tuple((k, v) for k, v in asked.items() if v is not None))
+
+
+def _read(name_or_path: str | Path, target: str | None, missing: str) -> Data:
+    """The rows from wherever they are."""
     if missing not in tables.MISSING:
         raise UnknownNameError("way with missing values", missing, tables.MISSING)
     text, path = str(name_or_path), Path(name_or_path)

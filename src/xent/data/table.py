@@ -21,7 +21,7 @@ class Data:
     x is (rows, features), nan where a value is missing; y is (rows,), the place of each row's class in `classes`. `scaling` says
     what `split` does with the numbers: "standard" brings each feature to mean 0 and deviation 1 as the training part has them,
     "none" leaves them. `test` marks the rows that the files themselves set apart for the test. `notes` tell how the file's columns
-    became these numbers; each is a key of the texts and its values.
+    became these numbers; each is a key of the texts and its values. `asked` is what `load` was called with.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Data:
     scaling: str = "standard"
     notes: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), repr=False)
     test: Bool[np.ndarray, " n"] | None = field(default=None, repr=False)
+    asked: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.y)

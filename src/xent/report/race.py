@@ -71,7 +71,9 @@ def race_call(found: Race) -> str:
         if k not in ("data", "fingerprint", "classes", "features", "outputs", "sources", "version")
     }
     extra = "".join(f", {k}={v!r}" for k, v in given.items() if v != standing[k])
-    return f"xent.race({plan.data!r}, {list(plan.outputs)!r}{extra})"
+    asked = dict(found.data.asked)
+    extra += "".join(f", {k}={v!r}" for k, v in asked.items() if k != "data")
+    return f"xent.race({asked.get('data', plan.data)!r}, {list(plan.outputs)!r}{extra})"
 
 
 def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:
