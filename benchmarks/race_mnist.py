@@ -27,7 +27,7 @@ def table(race: xent.Race) -> str:
     judged = race.table.filter(pl.col("epoch") == race.plan.epochs)
     tuned = race.tuning.filter(pl.col("epoch") == race.plan.epochs) if race.tuning is not None else None
     lines = [
-        "| output | reported, one run | tuning part, same rate | own rate | test, mean ± sd | worst, best seed | one rate for all |",
+        "| output | reported, one run | tuning part, same rate | own rate | test, mean ± sd | worst, best | one rate for all |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for side, label in enumerate(race.plan.labels):
@@ -72,7 +72,8 @@ def main() -> None:
     text = (
         "# MNIST, 30 hidden sigmoid units: does cross-entropy beat the quadratic cost?\n\n"
         "`python benchmarks/race_mnist.py FOLDER`: networks 784-30-10, weights from N(0, 1), batches of 10, "
-        f"{race.plan.epochs} epochs, {race.plan.seeds} seeds; {n[0]:,} rows to learn from, {n[1]:,} to pick rates on, MNIST's own {n[2]:,} to judge. "
+        f"{race.plan.epochs} epochs, {race.plan.seeds} seeds; {n[0]:,} rows to learn from, {n[1]:,} to pick rates on, "
+        f"MNIST's own {n[2]:,} to judge. "
         "The reported numbers are those of Nielsen (2015), chapter 3, one run each.\n\n"
         f"{table(race)}\n\n{said}\n\n{lost(race)}\n\nThe whole report: [mnist.html](mnist.html).\n"
     )
