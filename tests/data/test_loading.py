@@ -48,6 +48,9 @@ def test_parquet_is_read_as_csv_is(tmp_path):
     table = pl.DataFrame({"x": [0.5, 1.5, -1.0] * 3, "flag": [True, False, True] * 3, "y": [0, 1, 0] * 3})
     table.write_parquet(tmp_path / "t.parquet")
     data = load(tmp_path / "t.parquet", "y")
+    named = table.with_columns(pl.Series("flag", ["u", "v", "u"] * 3, dtype=pl.Categorical), pl.Series("x", [np.nan] + [1.0] * 8))
+    named.write_parquet(tmp_path / "u.parquet")
+    assert load(tmp_path / "u.parquet", "y", missing="drop").features == ("x", "flag=u", "flag=v")
     np.testing.assert_array_equal(data.x[:3], [[0.5, 1], [1.5, 0], [-1, 1]])
     assert data.classes == ("0", "1")
 

@@ -70,6 +70,7 @@ def _read(path: Path) -> pl.DataFrame:
     if table.height == 0:
         raise InputError(f"{path.name} has a header and no rows.")
     text = pl.col(pl.String).str.strip_chars()
+    table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String), pl.col(pl.Float32, pl.Float64).fill_nan(None))
     return table.with_columns(pl.when(text.str.to_lowercase().is_in(BLANK)).then(None).otherwise(text).name.keep())
 
 

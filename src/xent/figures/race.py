@@ -81,12 +81,12 @@ def _sides(race: Race, house: House) -> list[Side]:
     theme, outputs = house.theme, race.outputs
     strangers = list(dict.fromkeys(o.cost.name for o in outputs if o.cost.name not in theme.costs))
     colours = theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
-    usual = {"softmax": 0, "sigmoid": 1, "identity": 2, "tanh": 3}
+    seen = list(dict.fromkeys(o.activation.name for o in outputs))
     sides: list[Side] = []
     for place, (label, output) in enumerate(zip(race.plan.labels, outputs, strict=True)):
         colour = colours[output.cost.name]
         taken = [s.dashes for s in sides if s.colour == colour]
-        wanted = DASHES[usual.get(output.activation.name, 4)]
+        wanted = DASHES[seen.index(output.activation.name) % len(DASHES)]
         dashes = next((d for d in (wanted, *DASHES) if d not in taken), wanted)
         sides.append(Side(place, label, colour, dashes))
     return sides
@@ -171,11 +171,13 @@ def _rates(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     rates = sorted(last["rate"].unique().to_list())
     keep = rates if len(rates) < 8 else rates[:: -(-len(rates) // 7)]
     ax.xaxis.set_major_locator(FixedLocator(keep))
-    ax.set_ylim(0, 1.02)
+    least = float(last["accuracy"].fill_null(0.0).min())  # type: ignore[arg-type]
+    bottom = max(0.0, least - 0.05) if least > 0.5 else 0.0
+    ax.set_ylim(bottom, 1 + 0.02 * (1 - bottom))
     if len(rates) > 1:
         ax.axvline(race.picked.shared, color=house.theme.rule, lw=0.9, zorder=0)
         said = house.say("shared", rate=number(race.picked.shared))
-        house.note(ax, race.picked.shared, 0.05, said, rotation=90, va="bottom", ha="right")
+        house.note(ax, race.picked.shared, bottom + 0.05 * (1 - bottom), said, rotation=90, va="bottom", ha="right")
 
 
 def _own_last(race: Race, place: int) -> pl.DataFrame:

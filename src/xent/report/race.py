@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from xent.racing import Race
+from xent.racing.result import MOST_SEEDS
 from xent.racing.verdict import ACCURACY
 from xent.racing.words import difference, percent, sentences
 from xent.report.article import TAGS, Picture, Pictures
@@ -56,6 +57,8 @@ def how(found: Race, language: str) -> list[str]:
     lines.append(said["rates" if len(plan.rates) > 1 else "one_rate"].format(**facts))
     if found.picked.on_edge:
         lines.append(said["edge"].format(outputs=text["verdict"]["comma"].join(plan.labels[i] for i in found.picked.on_edge)))
+    if plan.precision is not None:
+        lines.append(said["precision"].format(precision=percent(plan.precision), most=MOST_SEEDS, **facts))
     origin = said["goal_given" if plan.goal is not None else "goal_tuned"]
     lines += [said["goal"].format(goal=percent(found.verdict.goal, 0), origin=origin), said["plan"].format(**facts)]
     return lines
@@ -118,7 +121,15 @@ def _picture(number: int, part: str, found: Race, text: dict[str, Any], drawn: t
 def _columns(found: Race, words: dict[str, str]) -> list[str]:
     shared = words["accuracy_shared"].format(rate=f"{found.picked.shared:g}")
     epochs = words["epochs"].format(goal=percent(found.verdict.goal, 0))
-    return [words["output"], words["rate"], words["accuracy"], shared, epochs, *(words[k] for k in MEASURES), words["diverged"]]
+    return [
+        words["output"],
+        words["rate"],
+        words["accuracy"],
+        shared,
+        epochs,
+        *(words[k] for k in MEASURES),
+        *_if(_lost(found), words["diverged"]),
+    ]
 
 
 MEASURES = ("gain", "stalled", "log_loss", "brier", "calibration")
@@ -140,9 +151,18 @@ def _rows(found: Race, words: dict[str, str]) -> list[list[str]]:
             + (f" ({words['never'].format(n=never, seeds=plan.seeds)})" if never else ""),
             _number(one["first_gain"]), percent(one["first_stalled"], 1),
             *(_number(one[name]) for name in ("log_loss", "brier", "calibration")),
-            words["of_seeds"].format(n=one["diverged"], seeds=plan.seeds) if one["diverged"] else "–",
+            *_if(_lost(found), words["of_seeds"].format(n=one["diverged"], seeds=plan.seeds) if one["diverged"] else "–"),
         ])  # fmt: skip
     return rows
+
+
+def _lost(found: Race) -> bool:
+    """Whether a network diverged at its output's own rate: the column for that is left out where none did."""
+    return bool(found.verdict.answer().diverged)
+
+
+def _if(wanted: bool, cell: str) -> list[str]:
+    return [cell] if wanted else []
 
 
 def _number(value: float | None) -> str:
