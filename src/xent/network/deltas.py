@@ -163,15 +163,21 @@ def _by_gain(work: Any, row: Any, label: Any, classes: Any, p: Any, rest: Any, c
 
 
 def _by_pull(work: Any, row: Any, label: Any, classes: Any, p: Any, rest: Any, c: Any, k: Any) -> None:
-    """The quadratic cost: J(p − y), p_j(e_j(1 − p_j) − Σ_{i≠j} p_i e_i)."""
-    work[at(row + label)] = -rest
-    inner = real(0)
+    """The quadratic cost: J(p − y), p_j(e_j(1 − p_j) − Σ_{i≠j} p_i e_i); the greatest wrong p is kept out of the sums."""
+    top = 0 if label != 0 else classes - 1
     for j in range(classes):
-        inner += (real(0) if j == label else work[at(row + j)]) * work[at(row + j)]
+        top = j if j != label and work[row + j] > work[row + top] else top
+    small, squares = real(0), real(0)
     for j in range(classes):
-        q = work[at(row + j)]
-        work[at(row + j)] = q * (q * (real(1) - q) - (inner - q * q - p * rest))
-    work[at(row + label)] = -p * (rest * rest + inner)
+        q = real(0) if j in (label, top) else work[row + j]
+        small += q
+        squares += q * q
+    greatest = work[row + top] if top != label else real(0)
+    for j in range(classes):
+        q = work[row + j]
+        off, others = (p + small, squares) if j == top else (real(1) - q, (squares - q * q) + greatest * greatest)
+        work[row + j] = q * (q * off - (others - p * rest))
+    work[row + label] = -p * (rest * rest + (squares + greatest * greatest))
 
 
 def _by_smoothing(work: Any, row: Any, label: Any, classes: Any, p: Any, rest: Any, epsilon: Any, k: Any) -> None:
