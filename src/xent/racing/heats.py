@@ -22,8 +22,15 @@ TUNING, JUDGING = "tuning", "judging"
 STREAMS = {TUNING: 1, JUDGING: 2}
 SPLITTING, STARTING, ORDERING = range(3)
 
-SEEN = 1000
-"""So many training rows at most are measured after each epoch."""
+SEEN = 500
+"""So many training rows at most are measured after each epoch, evenly spaced."""
+
+MEASURED = (*measures.FULL, *(f"train_{name}" for name in measures.EVERY))
+
+SCHEMA: dict[str, Any] = {
+    "side": pl.Int32, "seed": pl.Int32, "rate": pl.Float64, "epoch": pl.Int32, "diverged": pl.Boolean,
+    **dict.fromkeys(MEASURED, pl.Float64), "confusion": pl.List(pl.Int32), "bins": pl.List(pl.Float64),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,11 +98,11 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
     x_held, y_held = (to(v) for v in ((parts.x_test, parts.y_test) if judged else (parts.x_tuning, parts.y_tuning)))
     rates = to(np.asarray([rate for _, rate in lanes], plan.dtype))
     batch = min(plan.batch, len(parts.y_train))
-    n = steps(plan, len(parts.y_train))
+    n, every = steps(plan, len(parts.y_train)), -(-len(parts.y_train) // SEEN)
     teach = learner(recipe, x, [(output, slice(0, len(lanes)))])
     side = heat.side + 1 if plan.independent else 0
     orders = {seed: generator(plan, heat.stage, seed, ORDERING, side) for seed in heat.seeds}
-    frames = []
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for epoch in range(plan.epochs + 1):
         if epoch:
             drawn = {seed: rng.permutation(len(parts.y_train))[: n * batch].reshape(n, batch) for seed, rng in orders.items()}
@@ -106,34 +113,31 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
         found = (measures.full if judged else measures.brief)(output, z, y_held)
         alive = _numpy(measures.finite(z))
         if judged:
-            seen = measures.brief(output, forward(state.parameters, recipe.activation, x[:SEEN])[-1], y[:SEEN])
+            seen = measures.brief(output, forward(state.parameters, recipe.activation, x[::every])[-1], y[::every])
             found |= {f"train_{name}": values for name, values in seen.items()}
         last = epoch == plan.epochs and judged
         extra = _last(output, z, y_held) if last else {"confusion": [None] * len(lanes), "bins": [None] * len(lanes)}
-        frames.append(_frame(heat, epoch, found, alive, extra))
-    return pl.concat(frames, how="vertical")
+        for name, values in _rows(heat, epoch, found, alive, extra).items():
+            columns[name] += values
+    return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def _frame(heat: Heat, epoch: int, found: dict[str, Array], alive: np.ndarray, extra: dict[str, Any]) -> pl.DataFrame:
+def _rows(heat: Heat, epoch: int, found: dict[str, Array], alive: np.ndarray, extra: dict[str, Any]) -> dict[str, list[Any]]:
     """One epoch of all lanes; a lane whose logits are not finite has no numbers, and a number that is none is null."""
-    names = [*measures.FULL, *(f"train_{name}" for name in measures.EVERY)]
-    columns: dict[str, Any] = {
-        "side": [heat.side] * len(heat.lanes),
+    n = len(heat.lanes)
+    columns: dict[str, list[Any]] = {
+        "side": [heat.side] * n,
         "seed": [seed for seed, _ in heat.lanes],
         "rate": [rate for _, rate in heat.lanes],
-        "epoch": [epoch] * len(heat.lanes),
-        "diverged": [not a for a in alive.tolist()],
+        "epoch": [epoch] * n,
+        "diverged": (~alive).tolist(),
     }
-    schema: dict[str, Any] = {"side": pl.Int32, "seed": pl.Int32, "rate": pl.Float64, "epoch": pl.Int32, "diverged": pl.Boolean}
-    for name in names:
-        values = _numpy(found[name]).astype(np.float64) if name in found else np.full(len(alive), np.nan)
-        columns[name] = [v if ok and np.isfinite(v) else None for v, ok in zip(values.tolist(), alive, strict=True)]
-        schema[name] = pl.Float64
-    ok = [bool(a) for a in alive]
-    for name, kind in (("confusion", pl.List(pl.Int32)), ("bins", pl.List(pl.Float64))):
-        columns[name] = [v if a else None for v, a in zip(extra[name], ok, strict=True)]
-        schema[name] = kind
-    return pl.DataFrame(columns, schema=schema)
+    for name in MEASURED:
+        values = _numpy(found[name]).astype(np.float64) if name in found else np.full(n, np.nan)
+        columns[name] = [v if ok else None for v, ok in zip(values.tolist(), alive & np.isfinite(values), strict=True)]
+    for name in ("confusion", "bins"):
+        columns[name] = [v if ok else None for v, ok in zip(extra[name], alive, strict=True)]
+    return columns
 
 
 def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
