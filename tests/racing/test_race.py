@@ -13,7 +13,7 @@ import xent
 from xent.data import load, split
 from xent.errors import InputError
 from xent.network import start
-from xent.racing import heats, rates
+from xent.racing import estimate, heats, rates
 from xent.racing.heats import Heat
 from xent.racing.plan import plan
 from xent.racing.running import Runner, cut
@@ -311,3 +311,10 @@ def test_a_planted_difference_between_networks_is_found():
     data = load("digits")
     found = xent.race(data, ["absolute@sigmoid", "cross-entropy@softmax"], (10,), [0.3], 8, 5, goal=0.8)
     assert found.verdict.winner == "cross-entropy@softmax"
+
+
+def test_the_estimate_counts_the_lanes_that_are_run(small):
+    tuned, judged = estimate.lanes(small.plan)
+    assert tuned <= small.tuning.select("side", "seed", "rate").unique().height
+    assert judged >= small.table.select("side", "seed", "rate").unique().height
+    assert estimate.seconds(small.plan, small.data, 2) < estimate.seconds(small.plan.with_seeds(500), small.data, 2)

@@ -16,6 +16,7 @@ from xent.network import learner, start
 from xent.network.plain import State, forward
 from xent.outputs import Output
 from xent.racing import measures
+from xent.racing.measures import on_processor
 from xent.racing.plan import Plan
 
 TUNING, JUDGING = "tuning", "judging"
@@ -111,7 +112,7 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
             )
         z = forward(state.parameters, recipe.activation, x_held)[-1]
         found = (measures.full if judged else measures.brief)(output, z, y_held)
-        alive = _numpy(measures.finite(z))
+        alive = on_processor(measures.finite(z))
         if judged:
             seen = measures.brief(output, forward(state.parameters, recipe.activation, x[::every])[-1], y[::every])
             found |= {f"train_{name}": values for name, values in seen.items()}
@@ -133,7 +134,7 @@ def _rows(heat: Heat, epoch: int, found: dict[str, Array], alive: np.ndarray, ex
         "diverged": (~alive).tolist(),
     }
     for name in MEASURED:
-        values = _numpy(found[name]).astype(np.float64) if name in found else np.full(n, np.nan)
+        values = on_processor(found[name]).astype(np.float64) if name in found else np.full(n, np.nan)
         columns[name] = [v if ok else None for v, ok in zip(values.tolist(), alive & np.isfinite(values), strict=True)]
     for name in ("confusion", "bins"):
         columns[name] = [v if ok else None for v, ok in zip(extra[name], alive, strict=True)]
@@ -148,13 +149,9 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
     bins = (
         [None] * n
         if p is None
-        else _numpy(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
+        else on_processor(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
     )
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
-
-
-def _numpy(x: Any) -> np.ndarray:
-    return np.asarray(x.cpu() if hasattr(x, "cpu") else x)
 
 
 def _placer(plan: Plan) -> Any:
