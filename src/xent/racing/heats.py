@@ -146,11 +146,10 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
     xp = namespace(z)
     p = measures.probabilities(output, z)
     n = z.shape[0]
-    bins = (
-        [None] * n
-        if p is None
-        else on_processor(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
-    )
+    bins: list[Any] = [None] * n
+    if p is not None:
+        y = xp.broadcast_to(labels, z.shape[:-1])
+        bins = on_processor(measures.reliability(p, y, xp)).reshape(n, -1).tolist()
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
 
 
