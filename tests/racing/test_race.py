@@ -157,6 +157,11 @@ def test_resplit_draws_another_split_for_each_seed(iris):
     made, _ = plan(iris, SIDES, resplit=True)
     drawn = [heats.divided(made, iris, "judging", seed).rows[2].tolist() for seed in (0, 1, 0)]
     assert drawn[0] == drawn[2] != drawn[1]
+    picking = [row for seed in range(3) for rows in heats.divided(made, iris, "tuning", seed).rows[:2] for row in rows]
+    judging = [row for seed in range(9) for row in heats.divided(made, iris, "judging", seed).rows[2]]
+    assert not set(picking) & set(judging)  # no row that judges has helped to pick a rate
+    assert len(drawn[0]) == 30
+    assert 60 < len(set(judging)) <= 75
     fixed, _ = plan(iris, SIDES)
     assert heats.divided(fixed, iris, "judging", 0).rows[2].tolist() == heats.divided(fixed, iris, "judging", 1).rows[2].tolist()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from xent.arrays import Array, namespace, quiet
-from xent.data import Data, Split, split
+from xent.data import Data, Split, set_apart, split
 from xent.network import learner, start
 from xent.network.plain import State, forward
 from xent.outputs import Output
@@ -22,6 +22,9 @@ from xent.racing.plan import Plan
 TUNING, JUDGING = "tuning", "judging"
 STREAMS = {TUNING: 1, JUDGING: 2}
 SPLITTING, STARTING, ORDERING = range(3)
+
+HALF = 0.5
+"""The share of the rows that rates are picked on where each seed has a split of its own."""
 
 SEEN = 500
 """So many training rows at most are measured after each epoch, evenly spaced."""
@@ -61,11 +64,18 @@ def generator(plan: Plan, stage: str, seed: int, what: int, side: int = 0) -> np
 
 
 def divided(plan: Plan, data: Data, stage: str, seed: int) -> Split:
-    """The parts that a seed learns and is measured on: the race's one split, or with `resplit` the seed's own."""
+    """The parts that a seed learns and is measured on: the race's one split, or with `resplit` the seed's own.
+
+    With `resplit` rates are picked on one half of the rows and every test part is drawn from the other half, so that no row that
+    judges has helped to pick a rate.
+    """
     if not plan.resplit:
         return split(data, seed=plan.first_seed, shares=plan.shares, dtype=plan.dtype)
     drawn = int(generator(plan, stage, seed, SPLITTING).integers(2**31))
-    return split(data, seed=drawn, shares=plan.shares, anew=True, dtype=plan.dtype)
+    everything = np.ones(len(data), dtype=bool)
+    picking = set_apart(data.y, everything, HALF, plan.first_seed)
+    tested = ~picking if stage == TUNING else set_apart(data.y, ~picking, min(1.0, plan.shares[2] / (1 - HALF)), drawn)
+    return split(replace(data, test=tested), seed=drawn, shares=plan.shares, dtype=plan.dtype)
 
 
 def steps(plan: Plan, rows: int) -> int:
@@ -146,11 +156,10 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
     xp = namespace(z)
     p = measures.probabilities(output, z)
     n = z.shape[0]
-    bins = (
-        [None] * n
-        if p is None
-        else on_processor(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
-    )
+    bins: list[Any] = [None] * n
+    if p is not None:
+        y = xp.broadcast_to(labels, z.shape[:-1])
+        bins = on_processor(measures.reliability(p, y, xp)).reshape(n, -1).tolist()
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
 
 
