@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from xent.neuron import Run as Run
     from xent.neuron import Sweep as Sweep
     from xent.neuron import sweep as sweep
+    from xent.ops import cross_entropy as cross_entropy
+    from xent.ops import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -38,6 +40,8 @@ _HOMES = {
     "sweep": "xent.neuron",
     "Check": "xent.checking",
     "check_cost": "xent.checking",
+    "cross_entropy": "xent.ops",
+    "cross_entropy_and_grad": "xent.ops",
 }
 
 __all__ = ["__version__", *_HOMES]
