@@ -290,13 +290,15 @@ def mathematics(dtype: str) -> SimpleNamespace:
     if dtype == "float32":
         names = {"real": np.float32, "whole": np.int32, "DIGITS": 23, "BIAS": 127, "TOP": 89.0, "BOTTOM": -104.5, "near": 86.5}
         names |= {"LN2_HIGH": float.fromhex("0x1.62e4p-1"), "LN2_LOW": float.fromhex("0x1.7f7d1cf79abcap-20")}
+        names |= {"LOG2E_LOW": float.fromhex("0x1.4ae0bf85ddf44p-26")}
         tails = _exp_tail32, _exp2_part32, _log_tail32
     else:
         names = {"real": np.float64, "whole": np.int64, "DIGITS": 52, "BIAS": 1023, "TOP": 710.0, "BOTTOM": -746.0, "near": 707.5}
         names |= {"LN2_HIGH": float.fromhex("0x1.62e42fee00000p-1"), "LN2_LOW": float.fromhex("0x1.a39ef35793c76p-33")}
+        names |= {"LOG2E_LOW": float.fromhex("0x1.777d0ffda0d24p-56")}
         tails = _exp_tail64, _exp2_part64, _log_tail64
     real, whole, digits, bias = names["real"], names["whole"], names["DIGITS"], names["BIAS"]
-    names |= {name: real(names[name]) for name in ("TOP", "BOTTOM", "near", "LN2_HIGH", "LN2_LOW")}
+    names |= {name: real(names[name]) for name in ("TOP", "BOTTOM", "near", "LN2_HIGH", "LN2_LOW", "LOG2E_LOW")}
     names |= {"DIGITS": whole(digits), "BIAS": whole(bias), "LOG2E": real(np.log2(np.e)), "SHIFT": real(1.5 * 2**digits)}
     names |= {"LEAST": np.finfo(real).tiny, "LIFT": real(2.0**54), "LIFTED": real(54), "SQRT_HALF": real(np.sqrt(0.5)).view(whole)}
     order = {"exp_tail": tails[0], "exp2_part": tails[1], "log_tail": tails[2], "reduced": _reduced, "exp_parts": _exp_parts,

@@ -75,9 +75,8 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
 
 def check_values(problem: Problem) -> None:
     """Raise for targets that are none, as far as values can be seen, and for a batch that is empty against `on_empty='raise'`."""
+    check_not_empty(problem)
     y, k, xp, options = problem.target, problem.classes, problem.xp, problem.options
-    if options.on_empty == "raise" and options.reduction == "mean" and options.denominator is None:
-        _check_not_empty(problem)
     if not is_concrete(y) or prod(y.shape) == 0:
         return
     if problem.hard:
@@ -99,8 +98,11 @@ def slack(y: Array) -> float:
     return 1e-6 if "64" in name else 1e-3 if "32" in name else 1e-2
 
 
-def _check_not_empty(problem: Problem) -> None:
+def check_not_empty(problem: Problem) -> None:
+    """Raise for a mean of nothing, where `on_empty='raise'`."""
     y, options, xp = problem.target, problem.options, problem.xp
+    if options.on_empty != "raise" or options.reduction != "mean" or options.denominator is not None:
+        return
     if not is_concrete(y):
         raise InputError("on_empty='raise' has to look at the targets, which are hidden while a function is compiled or mapped: "
                          "use 'nan' or 'zero' there.")  # fmt: skip
