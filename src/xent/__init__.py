@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from xent.neuron import Run as Run
     from xent.neuron import Sweep as Sweep
     from xent.neuron import sweep as sweep
+    from xent.ops import cross_entropy as cross_entropy
+    from xent.ops import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -43,6 +45,8 @@ _HOMES = {
     "check_cost": "xent.checking",
     "race": "xent.racing",
     "Race": "xent.racing",
+    "cross_entropy": "xent.ops",
+    "cross_entropy_and_grad": "xent.ops",
 }
 
 _MODULES = ("data",)
