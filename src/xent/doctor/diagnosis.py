@@ -187,14 +187,14 @@ class Diagnosis:
             lines += ["", f"{MARKS[finding.severity]} {finding.title(language)}  [{finding.rule}]", f"  {finding.what(language)}"]
             lines += [f"  {line}" for line in finding.why(language).strip().splitlines()]
             cure = finding.cured(language)
-            lines += [f"  {words['cure']} {line}" if i == 0 else f"    {line}" for i, line in enumerate(cure.strip().splitlines())]
+            lines += [f"  {words['cure']}{line}" if i == 0 else f"    {line}" for i, line in enumerate(cure.strip().splitlines())]
             others = finding.alternatives(language)
             lines += (
-                [f"  {words['alternatives']} " + words["semicolon"].join(o.strip().splitlines()[0] for o in others)]
+                [f"  {words['alternatives']}" + words["semicolon"].join(o.strip().splitlines()[0] for o in others)]
                 if others
                 else []
             )
-            lines += [f"  {words['tried']} {finding.trial(language)}"] if finding.trial(language) else []
+            lines += [f"  {words['tried']}{finding.trial(language)}"] if finding.trial(language) else []
         if self.unchecked:
             lines += ["", words["unchecked"]]
             lines += [f"  {', '.join(names)}: {why}" for why, names in self.not_checked(language).items()]
@@ -275,7 +275,7 @@ def _filled(text: str, values: dict[str, Any], language: str) -> str:
         if isinstance(v, float)
     }
     told = text.format_map(_Known(values_told))
-    return told[:1].upper() + told[1:] if language == "en" else told
+    return told[:1].upper() + told[1:] if told[:1].isascii() else told
 
 
 class _Known(dict[str, str]):

@@ -29,7 +29,8 @@ def untouched(*things: Any) -> Iterator[None]:
         (t, t._version, t.detach().clone(), t.grad, None if t.grad is None else t.grad.detach().clone()) for t in tensors.values()
     ]
     needs = [(t, t.requires_grad) for t in tensors.values()]
-    shelves = [(m, m.training, dict(m._parameters), dict(m._buffers), dict(m._modules)) for m in modules]
+    modes = [(m, m.training) for m in modules]
+    shelves = [(s, dict(s)) for m in modules for s in (m._parameters, m._buffers, m._modules) if isinstance(s, dict)]
     hooks = [(shelf, list(shelf.items())) for module in modules for shelf in _hooks(module)]
     states = (torch.get_rng_state(), random.getstate(), np.random.get_state())  # noqa: NPY002 - what users' own code draws from
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
@@ -37,12 +38,12 @@ def untouched(*things: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, training, parameters, buffers, children in shelves:
+        for module, training in modes:
             module.training = training
-            for shelf, before in ((module._parameters, parameters), (module._buffers, buffers), (module._modules, children)):
-                if list(shelf.items()) != list(before.items()) if shelf is module._modules else not _same(shelf, before):
-                    shelf.clear()
-                    shelf.update(before)  # type: ignore[arg-type]
+        for shelf, before in shelves:
+            if shelf.keys() != before.keys() or any(shelf[name] is not before[name] for name in before):
+                shelf.clear()
+                shelf.update(before)
         with torch.no_grad():
             for tensor, version, content, gradient, gradient_content in kept:
                 if tensor._version != version:
@@ -66,12 +67,8 @@ def untouched(*things: Any) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
-def _same(shelf: dict[str, Any], before: dict[str, Any]) -> bool:
-    return shelf.keys() == before.keys() and all(shelf[name] is before[name] for name in before)
-
-
 def _hooks(module: nn.Module) -> list[Any]:
-    return [shelf for name, shelf in vars(module).items() if name.endswith("_hooks") and hasattr(shelf, "items")]
+    return [shelf for name, shelf in vars(module).items() if name.endswith("_hooks") and isinstance(shelf, dict)]
 
 
 def copies(model: nn.Module, *others: Any) -> tuple[Any, ...]:

@@ -176,7 +176,7 @@ def _distribution(site: Site, shape: tuple[int, ...], axis: int) -> tuple[Tensor
     if not isinstance(target, Value):
         raise Unseen("the targets could not be found")
     y = target.numbers
-    if (not y.is_floating_point() and y.dtype != torch.bool) or tuple(y.shape) != shape:
+    if tuple(y.shape) != shape:
         if tuple(y.shape) != rest:
             y = y.squeeze(axis) if y.ndim == len(shape) and y.shape[axis] == 1 else y
         if tuple(y.shape) != rest:

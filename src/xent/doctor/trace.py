@@ -56,7 +56,7 @@ SHAPES_ONLY = frozenset(
 """Operations that look at nothing but the shape of what they are given."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """A tensor at one moment. `role` says where a value comes from that no step made: param, buffer, x, y, batch or constant."""
 
@@ -68,7 +68,7 @@ class Value:
     content: Tensor | None = None
     """What it held, where an in-place operation has written over it since."""
     overwritten: bool = False
-    used_by: list[Step] = field(default_factory=list, repr=False)
+    used_by: list[Step] = field(default_factory=list)
 
     @property
     def numbers(self) -> Tensor:
@@ -86,7 +86,7 @@ class Value:
         return self.tensor.requires_grad
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Step:
     """One operation: its name without overload, its arguments with values for tensors."""
 
@@ -108,7 +108,7 @@ class Step:
         return self.args[i] if len(self.args) > i else self.kwargs.get(name, default)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """A cost function that was called: its arguments by name, with values for tensors."""
 

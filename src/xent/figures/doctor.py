@@ -42,7 +42,7 @@ def _line(ax: Axes, house: House, most: float, top: float) -> None:
     ax.plot([0, end], [0, end], color=house.theme.ink, lw=1.4, zorder=2)
     house.write(ax, 0.72 * end, 0.72 * end + 0.05 * top, house.say("one"), ha="right")
     ax.plot([0, most], [0, 0.1 * most], color=house.theme.rule, ls=DASHES[1], lw=1.2, zorder=2)
-    house.note(ax, 0.02 * most, 0.1 * most * 0.25 + 0.05 * top, house.say("tenth"))
+    house.note(ax, most, 0.1 * most + 0.035 * top, house.say("tenth"), ha="right")
 
 
 def _points(ax: Axes, house: House, picture: Picture, top: float) -> None:
@@ -62,8 +62,8 @@ def _points(ax: Axes, house: House, picture: Picture, top: float) -> None:
 def draw_trial(tried: Tried, *, theme: str = "light", language: str = "en") -> Figure:
     """Mean log-probability of the target over the steps, old and new, each at its best rate."""
     with drawing(theme, language, "doctor") as house:
-        figure, (ax,) = house.figure(5.6, 2.6)
-        house.panel(ax, house.say("step"), house.say("log"), xlim=(0, tried.steps))
+        figure, (ax,) = house.figure(5.6, 3.0)
+        house.panel(ax, house.say("step"), house.say("log"), [tried.steps * i / 4 for i in range(5)], xlim=(0, tried.steps))
         runs = [("new", tried.new, house.cross_entropy, DASHES[0])]
         runs += [("old", tried.old, house.quadratic, DASHES[1])] if tried.old is not None else []
         for name, run, colour, dashes in runs:

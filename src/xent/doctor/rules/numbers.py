@@ -17,7 +17,7 @@ from xent.doctor.rules.base import Found, rule
 from xent.doctor.trace import Step, Value
 
 HALF = (torch.float16, torch.bfloat16)
-ODD = (1.0, 1.5)
+ODD = (1.25, 1.75)
 """An initial cost is far off when it lies this many nats, and this many times, above that of knowing nothing."""
 
 
