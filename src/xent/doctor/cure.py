@@ -46,6 +46,11 @@ class Curve:
     accuracy: tuple[float, ...]
     log_probability: tuple[float, ...]
 
+    @property
+    def mean(self) -> float:
+        """The mean log-probability over the steps: how well, and how soon."""
+        return sum(self.log_probability) / len(self.log_probability)
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -57,15 +62,12 @@ class Tried:
 
     @property
     def verdict(self) -> str:
-        """better, same or worse: whether the cure helped on this batch."""
+        """better, same or worse: whether the cure helped on this batch, by the mean over the steps."""
         if self.old is None:
             return "better"
-        old, new = self.old.log_probability[-1], self.new.log_probability[-1]
-        margin = 0.02 * abs(old) + 0.01
-        gained = self.new.accuracy[-1] - self.old.accuracy[-1]
-        if new > old + margin:
-            return "better"
-        return "worse" if new < old - margin and not gained > 0 else "same"
+        margin = 0.02 * abs(self.old.mean) + 0.005
+        gained = self.new.mean - self.old.mean
+        return "better" if gained > margin else "worse" if gained < -margin else "same"
 
 
 class Tap(TorchDispatchMode):
@@ -119,7 +121,7 @@ class Runs:
         """The run at the best rate, under the user's own cost or that of the goal; None if none stays finite."""
         curves = [self.at(rate, prepare, own=own) for rate in self.rates]
         finite = [c for c in curves if c is not None and math.isfinite(c.log_probability[-1])]
-        return max(finite, key=lambda c: c.log_probability[-1], default=None)
+        return max(finite, key=lambda c: c.mean, default=None)
 
     def at(self, rate: float, prepare: Callable[[nn.Module], None] | None, *, own: bool) -> Curve | None:
         """Gradient descent; None for a run that leaves the finite numbers."""

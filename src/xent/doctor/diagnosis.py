@@ -194,7 +194,7 @@ class Diagnosis:
                 if others
                 else []
             )
-            lines += [f"  {words['tried']}{finding.trial(language)}"] if finding.trial(language) else []
+            lines += [f"  {words['tried'] if finding.tried else ''}{finding.trial(language)}"] if finding.trial(language) else []
         if self.unchecked:
             lines += ["", words["unchecked"]]
             lines += [f"  {', '.join(names)}: {why}" for why, names in self.not_checked(language).items()]
@@ -290,5 +290,5 @@ def _run(curve: Any, words: dict[str, str]) -> str:
     key = "score" if not math.isnan(curve.accuracy[-1]) else "number"
     return words[key].format(
         accuracy=f"{100 * curve.accuracy[-1]:.0f} %", log=shown(curve.log_probability[-1]), rate=f"{curve.rate:g}",
-        log0=shown(curve.log_probability[0]),
+        log0=shown(curve.log_probability[0]), mean=shown(curve.mean),
     )  # fmt: skip

@@ -48,7 +48,10 @@ class Observation:
         if self.cost is None or not self.cost.requires_grad:
             return [None] * len(tensors)
         wanted = [t for t in tensors if t.requires_grad]
-        got = iter(torch.autograd.grad(self.cost, wanted, retain_graph=True, allow_unused=True) if wanted else ())
+        try:
+            got = iter(torch.autograd.grad(self.cost, wanted, retain_graph=True, allow_unused=True) if wanted else ())
+        except Exception as error:
+            raise ModelError(f"{type(error).__name__}: {error}\nthe backward pass raised this: cost.backward() would, too.") from error
         return [next(got) if t.requires_grad else None for t in tensors]
 
 

@@ -145,7 +145,8 @@ def _picked(step: Step, x: Value, nature: Nature, z: Value) -> Site | None:
         integers = [(i, v) for i, v in indices if not v.tensor.is_floating_point() and str(v.tensor.dtype) != "torch.bool"]
         if len(integers) < 2 or len(integers) != len(x.shape):
             return None
-        given = [(i, v) for i, v in integers if not _is_range(v)] or [p for p in integers if p[0] == axis]
+        given = [p for p in integers if _of_batch(p[1])] or [p for p in integers if not _is_range(p[1])]
+        given = given or [p for p in integers if p[0] == axis]
         return Site("log-pick", x, given[0][1], given[0][0], step=step, nature=nature) if len(given) == 1 else None
     if step.op in ("mul", "xlogy"):
         other = next((v for v in step.ins if not v.learns and v is not x), None)
@@ -278,14 +279,14 @@ def _margins(steps: list[Step], natures: Natures) -> list[Site]:
         if step.op not in kinds or not step.ins or not step.ins[0].learns:
             continue
         found = _margin(step.ins[0])
-        if found is not None and _roles_of(found[1]):
+        if found is not None and _of_batch(found[1]):
             form = kinds[step.op]
             log1p = step.op == "exp" and any(s.op in ("log1p", "add") for s in step.outs[0].used_by)
             sites.append(Site("logistic" if log1p else form, found[0], found[1], step=found[2], nature=natures.of(found[0])))
     return sites
 
 
-def _roles_of(value: Value) -> bool:
+def _of_batch(value: Value) -> bool:
     """Whether something of the batch is in a value."""
     seen, todo = set(), [value]
     while todo:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
@@ -620,4 +622,6 @@ def depth_in_a_range():
 
 @healthy
 def a_scripted_model():
-    return torch.jit.script(mlp()), nn.CrossEntropyLoss(), (rows(), labels())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(mlp()), nn.CrossEntropyLoss(), (rows(), labels())

@@ -91,12 +91,14 @@ def probabilities_as_logits(case: Case) -> Found | None:
 
 def _classes(site: Site) -> int:
     shape = site.input.shape
+    if site.form == "bce-logits":
+        return 2
     return shape[site.axis] if site.axis is not None and site.axis < len(shape) else (shape[-1] if shape else 1)
 
 
 def _best_probability(site: Site) -> float:
     """The most that a model can say about the right class when its logits lie between 0 and 1."""
-    k = _classes(site) if site.form != "bce-logits" else 2
+    k = _classes(site)
     return math.e / (math.e + k - 1)
 
 

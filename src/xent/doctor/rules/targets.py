@@ -311,6 +311,7 @@ def class_axis(case: Case) -> Found | None:
         if told is not None and told[1] > 1:
             unit, n = told
             misplaced = running_axis(unit)
+            misplaced = misplaced if misplaced is not None and _runs_along(unit, misplaced, n) else None
             if shape[site.axis] == n and not _runs_along(unit, site.axis, n):
                 return _axis_found(case, site, words, misplaced, n)
         if y not in (rest, shape) and y == shape[:-1] and len(shape) > 2:
@@ -321,6 +322,8 @@ def class_axis(case: Case) -> Found | None:
 
 
 def _runs_along(unit: Tensor, axis: int, n: int) -> bool:
+    if unit.shape[axis] != n:
+        return False
     expected = torch.arange(n, device=unit.device).reshape([-1 if i == axis else 1 for i in range(unit.ndim)])
     return bool((unit == expected).all())
 
