@@ -112,7 +112,7 @@ def test_learning_that_stalls_as_the_gain_falls():
                 model[0].bias.fill_(1.5 * step)
     finding = next(f for f in seen.findings if f.rule == "stalling")
     assert finding.evidence["last"] < 0.1 < finding.evidence["first"]
-    assert [look.gain for look in seen.looks] == sorted((look.gain for look in seen.looks), reverse=True)
+    assert seen.looks[1].gain > 10 * seen.looks[-1].gain
     assert "stalled" in finding.what()
     assert "停滞" in finding.what("zh")
 

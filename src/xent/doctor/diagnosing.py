@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -172,4 +173,5 @@ def _finding(case: Case, rule: Rule, found: Found, until: float) -> Finding:
                 tried, why = curing.attempt(case.seen, found.cure, until=until), ""
         except curing.CannotTry as reason:
             why = str(reason)
-    return Finding(rule.id, _severity(rule, found), found.evidence, found.variant, found.cure, tried, "" if tried else why)
+    cure = None if found.cure is None else replace(found.cure, goal=None, prepare=None)  # they hold the whole run
+    return Finding(rule.id, _severity(rule, found), found.evidence, found.variant, cure, tried, "" if tried else why)

@@ -275,7 +275,7 @@ def _filled(text: str, values: dict[str, Any], language: str) -> str:
         if isinstance(v, float)
     }
     told = text.format_map(_Known(values_told))
-    return told[:1].upper() + told[1:] if told[:1].isascii() else told
+    return told[:1].upper() + told[1:] if language == "en" and told[:1].isascii() else told
 
 
 class _Known(dict[str, str]):

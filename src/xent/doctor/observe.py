@@ -121,9 +121,8 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
         if seen is not None and any(call.raised for call in seen.trace.calls):
             raise  # a cost inside of the model: the rules may know why
         who = "forward" if forward is not None else "the model"
-        raise ModelError(
-            f"{type(error).__name__}: {error}\n{who} raised this on the batch, before there was a cost to look at."
-        ) from error
+        alone = "; there is no criterion, so it was given the whole batch, to return its own cost" if criterion is None else ""
+        raise ModelError(f"{type(error).__name__}: {error}\n{who} raised this before there was a cost to look at{alone}.") from error
     if seen is not None:
         seen.output = output
         seen.outputs = [seen.trace.value(t) for t in tensors_in(output)]

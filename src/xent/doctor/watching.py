@@ -27,8 +27,8 @@ from xent.doctor.observe import checked, observe
 from xent.doctor.trace import NAMES
 from xent.errors import InputError, XentError
 
-SHARE = 0.05
-"""The most that watching may cost, as a share of the time."""
+SHARE = 0.03
+"""What looking may cost, as a share of the time: with all the rest of it watching stays under 5 %."""
 FIRST = (0.04, 15.0)
 """What the first look is taken to cost before it was measured: seconds, and steps."""
 UNEQUAL = 1.2
@@ -53,8 +53,8 @@ class watch:  # noqa: N801 - it is used as a function is
         As in `diagnose`. A criterion that is a module is watched wherever it is called; a plain function is, if it calls one of
         PyTorch's cost functions, or if the loop calls it as `seen.criterion`. None if the model returns its own cost.
     every
-        Look at every n-th step of the optimizer; by default as often as stays below 5 % of the time, the first time within a
-        second or two, and at the end.
+        Look at every n-th step of the optimizer; by default so seldom that it stays below 5 % of the time (the first time within
+        a second or two), and once more at the end.
     report
         Called with each new finding as it comes up.
 
@@ -97,7 +97,7 @@ class watch:  # noqa: N801 - it is used as a function is
         self._own = {id(p) for p in self.model.parameters()}
         self._calls = _Calls(self)
         self._handles: list[Any] = []
-        self._armed = True
+        self._armed: list[Any] = []
         self._inputs: tuple[Any, Any] | None = None
         self._given: tuple[Any, ...] | None = None
         self._counts: list[int] = []
@@ -105,28 +105,28 @@ class watch:  # noqa: N801 - it is used as a function is
 
     # ── the loop's side ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def __deepcopy__(self, memo: Any) -> watch:
+        """Itself: a copy of the model carries the hooks of the one watch, which rests while it looks."""
+        return self
+
     def __enter__(self) -> watch:
         """Begins to watch."""
         if self._handles:
             raise InputError("this watch is on already: one `with` at a time.")
-        self._handles = [
-            self.model.register_forward_pre_hook(self._before, with_kwargs=True),
-            self.model.register_forward_hook(self._after),
-            register_optimizer_step_post_hook(self._stepped),
-        ]
-        if isinstance(self._criterion, nn.Module):
-            self._handles.append(self._criterion.register_forward_pre_hook(self._compared))
+        self._handles = [register_optimizer_step_post_hook(self._stepped)]
         self._began = time.perf_counter()
+        self._arm()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Takes everything off the model; looks once more, unless training failed."""
-        self._calls.stop()
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        self._rest()
         if error is None and self._inputs is not None:
             self._look()
+        self._inputs = self._given = None
 
     def criterion(self, *args: Any, **kwargs: Any) -> Any:
         """The criterion, watched: for a plain function."""
@@ -143,6 +143,23 @@ class watch:  # noqa: N801 - it is used as a function is
     def ok(self) -> bool:
         """Whether neither an error nor a warning has come up."""
         return all(finding.severity == "info" for finding in self.findings)
+
+    def _arm(self) -> None:
+        """The next step is seen. Between looks there are no hooks on the model, since even empty ones cost time."""
+        if not self._armed:
+            self._armed = [
+                self.model.register_forward_pre_hook(self._before, with_kwargs=True),
+                self.model.register_forward_hook(self._after),
+            ]
+            if isinstance(self._criterion, nn.Module):
+                self._armed.append(self._criterion.register_forward_pre_hook(self._compared))
+
+    def _rest(self) -> None:
+        """Steps are not seen any more."""
+        self._calls.stop()
+        for handle in self._armed:
+            handle.remove()
+        self._armed = []
 
     def _before(self, module: Any, args: Any, kwargs: Any) -> None:
         if self._armed and torch.is_grad_enabled():
@@ -182,7 +199,9 @@ class watch:  # noqa: N801 - it is used as a function is
                 self._tell(Finding("micro-batch-mean", "warning", seen, reason="no-goal"))
             if self._inputs is not None and self._due():
                 self._look()
-        self._armed = self._due(ahead=1) or self._inputs is None or self._step < 3
+            self._rest()
+        if self._step < 2 or self._due(ahead=1):
+            self._arm()
 
     # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,7 +218,8 @@ class watch:  # noqa: N801 - it is used as a function is
         """One look: a whole diagnosis the first time, then the gain."""
         began, step = time.perf_counter(), self._step
         inputs, given = self._inputs, self._given
-        self._inputs, self._given, self._armed = None, None, False
+        self._inputs, self._given = None, None
+        self._rest()
         try:
             if inputs is not None and (given is not None or self._criterion is None):
                 self._see(inputs, given or ())
