@@ -89,6 +89,12 @@ class Case:
         near = 1e-3 * (nature.high - nature.low)
         return bool((y < nature.low - near).any() or (y > nature.high + near).any())
 
+    def has_logarithm(self, z: Value) -> bool:
+        """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
+        z = original(z)
+        steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns)
+        return any((n := self.nature(s.outs[0])).is_log and original(n.z) is z for s in steps)
+
     def _is_input(self, value: Value) -> bool:
         twins = [v for v in self.trace.values if v.role == "x" and v.made_by is None and v.shape == value.shape and v is not value]
         return any(v.tensor.dtype == value.tensor.dtype and torch.equal(v.numbers, value.numbers) for v in twins)

@@ -290,6 +290,8 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
             if constant is not None:
                 return _affine(natures.of(value), constant, 0.0)
             before = natures.of(value)
+            if not other.learns and _noise(other):
+                return before if before.kind != "raw" else None  # dropout
             if not other.learns and before.kind in ("softmax", "log") and (value.learns or not a.learns):
                 return replace(before, picked=True) if out.shape == value.shape else None
         return None
@@ -297,6 +299,35 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(value, Value) or not isinstance(constant, int | float):
         return None
     return _affine(natures.of(value), float(constant), 0.0)
+
+
+def _noise(value: Value) -> bool:
+    """Whether a value is what dropout multiplies by."""
+    while value.made_by is not None and value.made_by.op in ("div", "div_", "_to_copy", *VIEWS) and value.made_by.ins:
+        value = value.made_by.ins[0]
+    return value.made_by is not None and value.made_by.op in ("bernoulli_", "bernoulli")
+
+
+def _joined(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """Probabilities side by side are probabilities."""
+    parts = [natures.of(v) for v in step.ins]
+    first = parts[0]
+    alike = all(p.squashed and (p.kind, p.low, p.high) == (first.kind, first.low, first.high) for p in parts)
+    return replace(first, axis=None, picked=False) if alike else None
+
+
+def _mean(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """A mean of probabilities, over another axis than the classes, is one."""
+    x = step.ins[0]
+    before, axes = natures.of(x), step.argument(1, "dim")
+    if not before.squashed or not isinstance(axes, list | tuple) or not axes or not out.shape:
+        return None
+    gone = sorted(i % len(x.shape) for i in axes)
+    if before.axis in gone:
+        return None
+    keeps = len(out.shape) == len(x.shape)
+    axis = before.axis if before.axis is None or keeps else before.axis - sum(i < before.axis for i in gone)
+    return replace(before, axis=axis)
 
 
 def _neg(natures: Natures, step: Step, out: Value) -> Nature | None:
@@ -393,7 +424,7 @@ RULES: dict[str, Callable[[Natures, Step, Value], Nature | None]] = {
     "tanh": _squash("tanh"), "tanh_": _squash("tanh"), "_softmax": _squash("softmax"), "_safe_softmax": _squash("softmax"),
     "hardsigmoid": _squash("hard"), "hardsigmoid_": _squash("hard"),
     "_log_softmax": _log_softmax, "log_sigmoid_forward": _log_sigmoid, "log": _log, "log_": _log, "log2": _log, "log10": _log,
-    "log1p": _log1p, "exp": _exp, "exp_": _exp, "sum": _sum, "amax": _sum, "max": _sum, "logsumexp": _sum,
+    "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp, "sum": _sum, "amax": _sum, "max": _sum, "logsumexp": _sum,
     "sub": _difference, "sub_": _difference, "rsub": _difference, "div": _quotient, "div_": _quotient, "reciprocal": _reciprocal,
     "add": _add, "add_": _add, "mul": _mul, "mul_": _mul, "neg": _neg, "neg_": _neg, "clamp": _clamp, "clamp_": _clamp,
     "clip": _clamp, "clamp_max": lambda n, s, o: n.of(s.ins[0]) if n.of(s.ins[0]).kind != "raw" else None,

@@ -299,6 +299,64 @@ def a_weight_gone_to_infinity():
     return net, nn.CrossEntropyLoss(), (rows(), labels())
 
 
+@fault("probabilities-as-logits")
+def softmax_then_dropout():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = mlp()
+
+        def forward(self, x):
+            return F.dropout(F.softmax(self.f(x), 1), 0.1)
+
+    return Net(), nn.CrossEntropyLoss(), (rows(), labels())
+
+
+@fault("probabilities-as-logits")
+def yes_and_no_side_by_side():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = mlp(k=1)
+
+        def forward(self, x):
+            p = torch.sigmoid(self.f(x))
+            return torch.cat([1 - p, p], dim=1)
+
+    return Net(), nn.CrossEntropyLoss(), (rows(), labels(k=2))
+
+
+@fault("probabilities-as-logits")
+def probabilities_averaged_over_time():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.f(x).softmax(-1).mean(dim=1)
+
+    return Net(), nn.CrossEntropyLoss(), (torch.randn(32, 5, 8), labels())
+
+
+@fault("squared-error-on-squashed-output")
+def hard_sigmoid_for_classes():
+    return mlp(k=1, end=[nn.Hardsigmoid()]), nn.MSELoss(), (rows(), yes_no()[:, None])
+
+
+@fault("untrained-parameters")
+def a_detour_through_numpy():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = mlp()
+
+        def forward(self, x):
+            return torch.from_numpy(self.f(x).detach().numpy())
+
+    return Net(), nn.CrossEntropyLoss(), (rows(), labels())
+
+
 # ── healthy ──
 
 
@@ -625,3 +683,107 @@ def a_scripted_model():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.jit.script(mlp()), nn.CrossEntropyLoss(), (rows(), labels())
+
+
+@healthy
+def dense_focal_detector():
+    def criterion(z, y):
+        p = z.sigmoid()
+        cost = -(y * (1 - p) ** 2 * F.logsigmoid(z) + (1 - y) * p**2 * F.logsigmoid(-z))
+        return cost.sum() / y.sum().clamp(min=1)
+
+    return nn.Conv2d(3, 4, 1), criterion, (torch.randn(2, 3, 5, 5), (torch.rand(2, 4, 5, 5) > 0.8).float())
+
+
+@healthy
+def boxes_objects_and_classes():
+    def criterion(z, y):
+        box, there, kind = y
+        return F.mse_loss(z[:, :2].sigmoid(), box) + F.binary_cross_entropy_with_logits(z[:, 2], there) + F.cross_entropy(z[:, 3:], kind)
+
+    return mlp(k=6), criterion, (rows(), (torch.rand(32, 2), yes_no(), labels()))
+
+
+@healthy
+def clipped_policy():
+    def criterion(z, y):
+        action, before, advantage = y
+        ratio = (z.log_softmax(1).gather(1, action[:, None]).squeeze(1) - before).exp()
+        return -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).mean()
+
+    return mlp(k=4), criterion, (rows(), (labels(k=4), torch.full((32,), -1.4), torch.randn(32)))
+
+
+@healthy
+def values_of_the_actions_taken():
+    def criterion(q, y):
+        return F.smooth_l1_loss(q.gather(1, y[0][:, None]).squeeze(1), y[1])
+
+    return mlp(k=4), criterion, (rows(), (labels(k=4), torch.randn(32)))
+
+
+@healthy
+def views_of_one_batch():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = mlp(k=8)
+
+        def forward(self, x):
+            return F.normalize(self.f(x))
+
+    def criterion(z, _):
+        sim = (z @ z.T / 0.5).masked_fill(torch.eye(len(z)).bool(), float("-inf"))
+        return F.cross_entropy(sim, torch.arange(len(z)) ^ 1)
+
+    return Net(), criterion, (rows(), torch.zeros(32))
+
+
+@healthy
+def codebook_with_a_straight_through():
+    class Vq(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.enc, self.dec, self.codes = nn.Linear(8, 4), nn.Linear(4, 8), nn.Embedding(6, 4)
+
+        def forward(self, x):
+            z = self.enc(x)
+            q = self.codes.weight[torch.cdist(z, self.codes.weight).argmin(1)]
+            return self.dec(z + (q - z).detach()), z, q
+
+    def criterion(out, x):
+        again, z, q = out
+        return F.mse_loss(again, x) + F.mse_loss(q, z.detach()) + 0.25 * F.mse_loss(z, q.detach())
+
+    x = rows()
+    return Vq(), criterion, (x, x)
+
+
+@healthy
+def two_models_averaged():
+    class Ensemble(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = mlp(), mlp()
+
+        def forward(self, x):
+            return ((self.a(x).softmax(1) + self.b(x).softmax(1)) / 2).log()
+
+    return Ensemble(), nn.NLLLoss(), (rows(), labels())
+
+
+@healthy
+def mixture_of_gaussians():
+    class Mdn(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = mlp(k=6)
+
+        def forward(self, x):
+            return self.f(x).chunk(3, dim=1)
+
+    def criterion(out, y):
+        weight, mean, log_s = out
+        return -torch.logsumexp(weight.log_softmax(1) - log_s - 0.5 * ((y[:, None] - mean) / log_s.exp()) ** 2, 1).mean()
+
+    return Mdn(), criterion, (rows(), torch.randn(32))

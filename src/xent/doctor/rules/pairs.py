@@ -323,9 +323,9 @@ def squared_error_on_squashed_output(case: Case) -> Found | None:
         site = pairing.site
         if site.form not in ERRORS or pairing.squash not in ("sigmoid", "tanh", "softmax", "hard"):
             continue
-        if any(other.form not in ERRORS and other.nature.z is site.nature.z for other in case.sites):
+        if case.has_logarithm(site.nature.z) or any(o.form not in ERRORS and o.nature.z is site.nature.z for o in case.sites):
             continue  # another cost corrects the same logits
-        classes = pairing.hard and case.from_targets(site) and pairing.squash != "hard"
+        classes = pairing.hard and case.from_targets(site)
         stalled, wrong = int(pairing.stalled.sum()), int(pairing.wrong.sum())
         if not classes and not (stalled >= 1 and stalled >= 0.1 * max(wrong, 1) and stalled >= 0.01 * len(pairing.error)):
             continue
