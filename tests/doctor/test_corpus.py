@@ -8,13 +8,37 @@ from doctor.score import PAIRING
 
 from xent.doctor.rules import RULES
 
-FIXED = """
-probabilities-as-logits logits-as-probabilities one-class-softmax softmax-wrong-axis sigmoid-for-exclusive-classes
-softmax-for-independent-labels target-outside-domain signed-labels float-class-indices broadcast-target class-index-out-of-range
-class-axis all-ignored zero-class-weight non-finite untrained-parameters squared-error-on-squashed-output dead-probability-bce
-double-log-softmax rectified-logits single-class-batch initial-cost output-bias saturated-units dead-units vanishing-gradient
-exploding-gradient low-precision-cost large-logits
-""".split()
+FIXED = [
+    "probabilities-as-logits",
+    "logits-as-probabilities",
+    "one-class-softmax",
+    "softmax-wrong-axis",
+    "sigmoid-for-exclusive-classes",
+    "softmax-for-independent-labels",
+    "target-outside-domain",
+    "signed-labels",
+    "float-class-indices",
+    "broadcast-target",
+    "class-index-out-of-range",
+    "class-axis",
+    "all-ignored",
+    "zero-class-weight",
+    "non-finite",
+    "untrained-parameters",
+    "squared-error-on-squashed-output",
+    "dead-probability-bce",
+    "double-log-softmax",
+    "rectified-logits",
+    "single-class-batch",
+    "initial-cost",
+    "output-bias",
+    "saturated-units",
+    "dead-units",
+    "vanishing-gradient",
+    "exploding-gradient",
+    "low-precision-cost",
+    "large-logits",
+]
 OTHERS_TOO = {
     "a_temperature_too_small": {"initial-cost"},
     "weights_drawn_too_wide": {"large-logits"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -76,10 +77,10 @@ def same(a, b):
 def in_place_after_its_like(names):
     """relu(inplace=True) writes over what a ReLU or a sigmoid before it keeps for its own gradient: backward() itself refuses."""
     kept = [name for name in names if name != "dropout"]
-    return any(b == "relu" and a in ("relu", "sigmoid") for a, b in zip(kept, kept[1:], strict=False))
+    return any(b == "relu" and a in ("relu", "sigmoid") for a, b in pairwise(kept))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     names=st.lists(st.sampled_from(sorted(LAYERS)), max_size=4),
     training=st.booleans(),
@@ -194,6 +195,7 @@ def test_any_batch_through_forward():
         assert diagnose(model, criterion, batch, forward=forward).picture.name == "cross-entropy@softmax"
 
 
+@pytest.mark.slow
 def test_a_model_that_is_compiled_is_looked_through():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own

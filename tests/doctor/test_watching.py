@@ -137,9 +137,14 @@ def test_training_is_the_same_with_and_without():
 
 def test_an_error_in_the_loop_passes_and_hooks_are_gone():
     model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss()
-    with pytest.raises(ZeroDivisionError), watch(model, criterion, every=1):
-        criterion(model(torch.randn(2, 4)), torch.tensor([0, 1]))
-        _ = 1 / 0
+
+    def broken():
+        with watch(model, criterion, every=1):
+            criterion(model(torch.randn(2, 4)), torch.tensor([0, 1]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
     assert not model._forward_hooks
     assert not model._forward_pre_hooks
     assert not criterion._forward_pre_hooks

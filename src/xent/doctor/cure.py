@@ -22,7 +22,7 @@ from xent.doctor import guard
 from xent.doctor.goal import Goal
 from xent.doctor.observe import Observation, cost_of, scalar
 
-RATES = (0.01, 0.05, 0.2, 1.0, 5.0)
+RATES = (0.02, 0.1, 0.5, 2.0, 8.0)
 STEPS = 20
 
 

@@ -262,7 +262,8 @@ def shown(x: Any) -> str:
         return str(x)
     if isinstance(x, float) and math.isinf(x):
         return "∞" if x > 0 else "−∞"
-    return (f"{x:,d}" if isinstance(x, int) else f"{x:.3g}").replace("-", "−")
+    whole = isinstance(x, int) or 1000 <= abs(x) < 1e6
+    return (f"{x:,.0f}" if whole else f"{x:.3g}").replace("-", "−")
 
 
 def _filled(text: str, values: dict[str, Any], language: str) -> str:

@@ -30,7 +30,8 @@ def untouched(*things: Any) -> Iterator[None]:
     ]
     needs = [(t, t.requires_grad) for t in tensors.values()]
     modes = [(m, m.training) for m in modules]
-    shelves = [(s, dict(s)) for m in modules for s in (m._parameters, m._buffers, m._modules) if isinstance(s, dict)]
+    homes: list[Any] = [s for m in modules for s in (m._parameters, m._buffers, m._modules)]
+    shelves = [(s, dict(s)) for s in homes if isinstance(s, dict)]
     hooks = [(shelf, list(shelf.items())) for module in modules for shelf in _hooks(module)]
     states = (torch.get_rng_state(), random.getstate(), np.random.get_state())  # noqa: NPY002 - what users' own code draws from
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
@@ -46,7 +47,7 @@ def untouched(*things: Any) -> Iterator[None]:
                 shelf.update(before)
         with torch.no_grad():
             for tensor, version, content, gradient, gradient_content in kept:
-                if tensor._version != version:
+                if tensor._version != version or not torch.equal(tensor, content):  # running statistics change without a version
                     tensor.copy_(content)
                 if gradient is not tensor.grad:
                     tensor.grad = gradient

@@ -51,7 +51,9 @@ class Observation:
         try:
             got = iter(torch.autograd.grad(self.cost, wanted, retain_graph=True, allow_unused=True) if wanted else ())
         except Exception as error:
-            raise ModelError(f"{type(error).__name__}: {error}\nthe backward pass raised this: cost.backward() would, too.") from error
+            raise ModelError(
+                f"{type(error).__name__}: {error}\nthe backward pass raised this: cost.backward() would, too."
+            ) from error
         return [next(got) if t.requires_grad else None for t in tensors]
 
 
@@ -122,7 +124,9 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
             raise  # a cost inside of the model: the rules may know why
         who = "forward" if forward is not None else "the model"
         alone = "; there is no criterion, so it was given the whole batch, to return its own cost" if criterion is None else ""
-        raise ModelError(f"{type(error).__name__}: {error}\n{who} raised this before there was a cost to look at{alone}.") from error
+        raise ModelError(
+            f"{type(error).__name__}: {error}\n{who} raised this before there was a cost to look at{alone}."
+        ) from error
     if seen is not None:
         seen.output = output
         seen.outputs = [seen.trace.value(t) for t in tensors_in(output)]

@@ -41,7 +41,11 @@ def tagger_with_softmax_and_padding():
     class Tagger(nn.Module):
         def __init__(self):
             super().__init__()
-            self.emb, self.rnn, self.out = nn.Embedding(30, 8), nn.LSTM(8, 8, batch_first=True, bidirectional=True), nn.Linear(16, 5)
+            self.emb, self.rnn, self.out = (
+                nn.Embedding(30, 8),
+                nn.LSTM(8, 8, batch_first=True, bidirectional=True),
+                nn.Linear(16, 5),
+            )
 
         def forward(self, t):
             h, _ = self.rnn(self.emb(t))
@@ -699,7 +703,11 @@ def dense_focal_detector():
 def boxes_objects_and_classes():
     def criterion(z, y):
         box, there, kind = y
-        return F.mse_loss(z[:, :2].sigmoid(), box) + F.binary_cross_entropy_with_logits(z[:, 2], there) + F.cross_entropy(z[:, 3:], kind)
+        return (
+            F.mse_loss(z[:, :2].sigmoid(), box)
+            + F.binary_cross_entropy_with_logits(z[:, 2], there)
+            + F.cross_entropy(z[:, 3:], kind)
+        )
 
     return mlp(k=6), criterion, (rows(), (torch.rand(32, 2), yes_no(), labels()))
 
