@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import warnings
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,8 @@ from torch import nn
 
 from xent.errors import ArrayKindError, InputError, ModelError, UnknownNameError
 from xent.torch import diagnose, watch
+
+X, Y = torch.randn(8, 4), torch.arange(8) % 3
 
 LAYERS = {
     "dropout": lambda: nn.Dropout(0.5),
@@ -121,6 +124,34 @@ def test_everything_stays_as_it_was(names, training, with_gradients, frozen, rud
     assert same(before, state(model, x, y))
 
 
+@dataclass
+class Output:
+    """As Hugging Face returns it."""
+
+    logits: torch.Tensor
+    hidden: torch.Tensor | None = None
+
+
+class Wrapped(nn.Linear):
+    def forward(self, x):
+        return Output(super().forward(x).softmax(1))
+
+
+@pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss(), F.cross_entropy, lambda o, y: F.cross_entropy(o.logits, y)])
+def test_logits_inside_of_an_output_are_found(criterion):
+    found = diagnose(Wrapped(4, 3), criterion, (X, Y), try_cures=False).findings
+    assert [f.rule for f in found] == ["probabilities-as-logits"]
+
+
+def test_inside_of_inference_mode():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(1))
+    with torch.inference_mode():
+        assert not diagnose(model, nn.CrossEntropyLoss(), (X, Y), try_cures=False).ok
+        made = nn.Linear(4, 3)
+        with pytest.raises(InputError, match="inference_mode"):
+            diagnose(made, nn.CrossEntropyLoss(), (X, Y))
+
+
 def test_a_criterion_and_its_parameters_stay():
     class Margin(nn.Module):
         def __init__(self):
@@ -142,9 +173,6 @@ def test_a_graph_kept_in_the_model_is_no_hindrance():
     model = nn.Linear(4, 3)
     model.last = model(torch.randn(8, 4))  # deepcopy refuses tensors in the middle of a graph
     assert diagnose(model, nn.CrossEntropyLoss(), (torch.randn(8, 4), torch.arange(8) % 3)).ok
-
-
-X, Y = torch.randn(8, 4), torch.arange(8) % 3
 
 
 class NoTensor(nn.Linear):
@@ -171,6 +199,9 @@ class Raises(nn.Linear):
         ((nn.Linear(4, 3), nn.CrossEntropyLoss(), X), InputError, "pair \\(x, y\\).*forward="),
         ((nn.Linear(4, 3), nn.CrossEntropyLoss(), ([1.0], 2)), InputError, "holds no tensor"),
         ((torch.sigmoid, nn.CrossEntropyLoss(), (X, Y)), ArrayKindError, "torch.nn.Module"),
+        ((nn.Linear(4, 3), nn.CrossEntropyLoss, (X, Y)), ArrayKindError, r"write CrossEntropyLoss\(\)"),
+        ((nn.LazyLinear(3), nn.CrossEntropyLoss(), (X, Y)), InputError, "lazy"),
+        ((nn.Linear(4, 3), nn.CrossEntropyLoss(), (X, Y[:7])), ModelError, r"^ValueError.*shape \(8, 3\).*forward="),
         ((nn.Linear(4, 3), "cross-entropy", (X, Y)), ArrayKindError, "criterion.*str"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from torch import nn
 
 import xent
 from xent.doctor import diagnose, evidence
+from xent.doctor import pairing as reading
 from xent.doctor.observe import observe
 
 
@@ -112,3 +113,13 @@ def test_xents_own_costs_are_followed():
     diagnosis = diagnose(nn.Linear(4, 3), lambda z, y: output.value(z, y).mean(), (torch.randn(32, 4), torch.arange(32) % 3))
     assert diagnosis.ok, str(diagnosis)
     assert diagnosis.picture.name == "cross-entropy@softmax"
+
+
+def test_of_a_large_output_rows_are_taken(monkeypatch):
+    """As of a language model: a gain of 1 needs the reduction over all rows, not over those that are looked at."""
+    monkeypatch.setattr(reading, "MOST", 50)
+    z, y = torch.randn(40, 5, dtype=torch.float64), torch.arange(40) % 5
+    y[::4] = -100
+    p = pairing(Given(z, nn.Identity()), nn.CrossEntropyLoss(), torch.ones(()).double(), y)
+    assert len(p.z) <= 10
+    torch.testing.assert_close(p.gain, torch.ones(len(p.z), dtype=torch.float64), rtol=1e-9, atol=0)

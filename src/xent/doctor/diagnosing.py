@@ -15,7 +15,7 @@ from xent.doctor import cure as curing
 from xent.doctor import evidence, guard
 from xent.doctor.diagnosis import Diagnosis, Finding, Picture, Unchecked
 from xent.doctor.evidence import Case
-from xent.doctor.observe import Forward, checked, observe
+from xent.doctor.observe import Forward, checked, observe, said
 from xent.doctor.rules import RULES, SEVERITIES, Found, Rule
 from xent.errors import ModelError, UnknownNameError
 
@@ -96,15 +96,15 @@ def diagnose(
     """
     asked = _asked(rules)
     model = checked(model, criterion, batch, forward)
-    with guard.untouched(model, criterion), warnings.catch_warnings():
+    with torch.inference_mode(False), guard.untouched(model, criterion), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's own code said them before
         seen = observe(model, criterion, batch, forward)
         case = evidence.gather(seen)
         found, unchecked = _ask(case, asked)
         if seen.error is not None and not any(_severity(rule, f) == "error" for rule, f in found):
             raise ModelError(
-                f"{seen.raised}\nthe criterion raised this on the model's output, and no rule of the doctor knows why: "
-                f"look at the shapes and dtypes of output and target."
+                f"{seen.raised}\nthe criterion raised this on the model's output ({said(seen.output)}), and no rule of the doctor "
+                f"knows why. If it takes something else, say what with forward=lambda model, batch: (output, target)."
             ) from seen.error
         until = time.perf_counter() + seconds
         findings = [_finding(case, rule, one, until if try_cures else -math.inf) for rule, one in found]

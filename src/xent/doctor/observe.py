@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from xent.doctor import guard
-from xent.doctor.trace import Calls, Operations, Trace, Value, bare_calls
+from xent.doctor.trace import NAMES, Calls, Operations, Trace, Value, bare_calls
 from xent.errors import ArrayKindError, InputError, ModelError
 
 Forward = Callable[[Any, Any], Any]
@@ -54,7 +54,8 @@ class Observation:
             raise ModelError(
                 f"{type(error).__name__}: {error}\nthe backward pass raised this: cost.backward() would, too."
             ) from error
-        return [next(got) if t.requires_grad else None for t in tensors]
+        found = [next(got) if t.requires_grad else None for t in tensors]
+        return [g.to_dense() if g is not None and g.is_sparse else g for g in found]
 
 
 def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
@@ -64,14 +65,20 @@ def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
     for name, thing in (("criterion", criterion), ("forward", forward)):
         if thing is not None and not callable(thing):
             raise ArrayKindError(f"{name} is something that can be called, but a {type(thing).__name__} came.")
+        if isinstance(thing, type):
+            raise ArrayKindError(f"{name} is to be an instance, but the class {thing.__name__} came: write {thing.__name__}().")
     model: nn.Module = getattr(given, "_orig_mod", given)  # what torch.compile wraps
     parameters = list(model.parameters())
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in parameters):
+        raise InputError(f"{type(model).__name__} has lazy layers without weights yet: run it once on a batch first.")
+    if any(p.is_inference() for p in parameters):
+        raise InputError(f"{type(model).__name__} was made under torch.inference_mode(), so nothing in it can be trained.")
     if not any(p.requires_grad for p in parameters):
         why = "all of its parameters are frozen (requires_grad is False)" if parameters else "it has no parameters"
         raise InputError(f"nothing in {type(model).__name__} can be trained: {why}. Give the model that the optimizer trains.")
     tensors = [t for t in tree_leaves(batch) if isinstance(t, Tensor)]
     if not tensors and forward is None:
-        raise InputError(f"the batch holds no tensor: give (x, y), or what your forward(model, batch) takes; {_said(batch)} came.")
+        raise InputError(f"the batch holds no tensor: give (x, y), or what your forward(model, batch) takes; {said(batch)} came.")
     homes = {p.device for p in parameters}
     strange = [t.device for t in tensors if t.device not in homes and t.ndim]
     if strange and len(homes) == 1 and forward is None:
@@ -80,7 +87,7 @@ def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
             f"the model is on {home} and the batch on {strange[0]}: move one of them, batch tensors with .to({str(home)!r})."
         )
     if forward is None and criterion is not None and not (isinstance(batch, list | tuple) and len(batch) == 2):
-        raise InputError(f"without forward= the batch is a pair (x, y), but {_said(batch)} came: say how it is used with "
+        raise InputError(f"without forward= the batch is a pair (x, y), but {said(batch)} came: say how it is used with "
                          "forward=lambda model, batch: (output, target).")  # fmt: skip
     return model
 
@@ -132,7 +139,7 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
         seen.outputs = [seen.trace.value(t) for t in tensors_in(output)]
         seen.trace.in_model = False
         if not seen.outputs:
-            raise InputError(f"the model returned {_said(output)} and no tensor: give forward=lambda model, batch: … that returns "
+            raise InputError(f"the model returned {said(output)} and no tensor: give forward=lambda model, batch: … that returns "
                              "the tensor which the criterion takes.")  # fmt: skip
     if criterion is None:
         return _own(output)
@@ -141,9 +148,20 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
             return criterion(*output)
         target = batch[1] if isinstance(batch, list | tuple) and len(batch) == 2 else None
         return criterion(output) if target is None else criterion(output, target)
-    if (isinstance(output, Mapping) and not isinstance(output, dict | Tensor)) or hasattr(output, "logits"):
-        output = getattr(output, "logits", output)
-    return criterion(output, batch[1])
+    return _compared(criterion, output, batch[1])
+
+
+def _compared(criterion: Any, output: Any, y: Any) -> Any:
+    """The criterion on what the model returned; on its `.logits` where it takes a tensor and that is what there is."""
+    logits = getattr(output, "logits", None)
+    if isinstance(output, Tensor) or logits is None:
+        return criterion(output, y)
+    if type(criterion).__module__.startswith("torch.nn.") or any(criterion is f for f in NAMES):
+        return criterion(logits, y)
+    try:
+        return criterion(output, y)
+    except (TypeError, AttributeError, KeyError, IndexError):
+        return criterion(logits, y)
 
 
 def _own(output: Any) -> Any:
@@ -158,7 +176,7 @@ def _own(output: Any) -> Any:
         if single:
             return single[0]
     raise InputError(
-        f"there is no criterion, and the model returned {_said(output)} instead of a cost: give a criterion, or a model (or "
+        f"there is no criterion, and the model returned {said(output)} instead of a cost: give a criterion, or a model (or "
         f"forward=) that returns one number."
     )
 
@@ -168,7 +186,7 @@ def scalar(cost: Any) -> Tensor:
     found = tensors_in(cost.get("loss", cost) if isinstance(cost, Mapping) else cost)
     found = [t for t in found if t.numel() == 1 and t.requires_grad] or [t for t in found if t.requires_grad] or found
     if not found or not found[0].is_floating_point():
-        raise InputError(f"the criterion returned {_said(cost)}, but a cost is a floating tensor that gradients flow from.")
+        raise InputError(f"the criterion returned {said(cost)}, but a cost is a floating tensor that gradients flow from.")
     return found[0] if found[0].numel() == 1 else found[0].mean()
 
 
@@ -229,7 +247,7 @@ def _places(model: nn.Module, trace: Trace) -> Iterator[None]:
             handle.remove()
 
 
-def _said(thing: Any) -> str:
+def said(thing: Any) -> str:
     """What came, in a few words."""
     if isinstance(thing, Tensor):
         return f"a tensor of shape {tuple(thing.shape)} and {thing.dtype}"

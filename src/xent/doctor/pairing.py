@@ -7,6 +7,7 @@ that of the unreduced, unweighted cost and gain = ‖δ‖/‖a − y‖ means t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from xent.errors import XentError
 
 STALLED_ERROR, STALLED_GAIN = 0.5, 0.1
 MOST = 1 << 22
-"""So many numbers of z are looked at."""
+"""So many numbers of z are looked at; of more, evenly spaced rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +83,32 @@ def read(seen: Observation, natures: Natures, site: Site) -> Pairing:
     if seen.cost is None:
         raise Unseen("the cost could not be computed")
     z_value, squash = _before(site)
-    frame = _frame(seen, site, z_value)
-    delta = _delta(seen, natures, site, z_value)
-    z, delta = z_value.numbers.double().flatten()[frame], delta.double().flatten()[frame]
+    delta, z, axis = _delta(seen, natures, site, z_value), z_value.numbers, _axis(site)
+    large = z.numel() > MOST
+    if large and (squash != "softmax" or original(z_value) is not original(site.input)):
+        raise Unseen(f"the output has {z.numel():,} numbers, more than are looked at")
+    if not large:
+        frame = _frame(seen, site, z_value)
+        z, delta = z.flatten()[frame], delta.flatten()[frame]
     if not bool(torch.isfinite(delta).all()) or not bool(torch.isfinite(z).any()):
         raise Unseen("the numbers are not finite")
-    axis = _axis(site)
     if squash == "softmax":
         if axis is None or axis >= z.ndim:
             raise Unseen("the class axis could not be followed")
-        y, keep = _distribution(site, tuple(z.shape), axis)
-        z, delta = (t.movedim(axis, -1).reshape(-1, t.shape[axis]) for t in (z, delta))
+        shape, classes = tuple(z.shape), z.shape[axis]
+        some = torch.linspace(0, z.numel() // classes - 1, max(1, MOST // classes)).long() if large else slice(None)
+        z, delta = (t.movedim(axis, -1).reshape(-1, classes)[some].double() for t in (z, delta))
+        y, keep, count = _distribution(site, shape, axis, some)
         z, delta, y = z[keep], delta[keep], y[keep]
     else:
         y, keep = _elementwise(site, tuple(z.shape))
-        z, delta, y = z.flatten()[keep], delta.flatten()[keep], y.flatten()[keep]
+        z, delta, y = (t.flatten()[keep].double() for t in (z, delta, y))
+        count = len(z)
     if not z.numel():
         raise Unseen("no sample counts: all are ignored or masked")
     if not bool(torch.isfinite(y).all()):
         raise Unseen("the targets are not finite")
-    scale = _scale(seen, site, len(z), z.shape[-1] if z.ndim == 2 else 1, keep)
+    scale = _scale(seen, site, count, z.shape[-1] if z.ndim == 2 else 1)
     return _measured(site, squash, z_value, z, y, delta, scale)
 
 
@@ -134,8 +141,6 @@ def _before(site: Site) -> tuple[Value, str]:
 def _frame(seen: Observation, site: Site, z_value: Value) -> Tensor:
     """Where in z each element of the site's input lies."""
     index = torch.arange(z_value.tensor.numel(), device=z_value.tensor.device).reshape(z_value.shape)
-    if index.numel() > MOST:
-        raise Unseen(f"the output has {index.numel():,} numbers, more than are looked at")
     if original(z_value) is original(site.input):
         return index
     moved = carry(seen.trace, z_value, site.input, index)
@@ -168,8 +173,8 @@ def _axis(site: Site) -> int | None:
     return site.axis if site.axis is not None else site.nature.axis
 
 
-def _distribution(site: Site, shape: tuple[int, ...], axis: int) -> tuple[Tensor, Tensor]:
-    """Targets as distributions (n, K), and which rows count."""
+def _distribution(site: Site, shape: tuple[int, ...], axis: int, some: Any) -> tuple[Tensor, Tensor, int]:
+    """Targets of some rows as distributions (n, K), which of these rows count, and how many of all rows do."""
     classes = shape[axis]
     target = site.target
     rest = (*shape[:axis], *shape[axis + 1 :])
@@ -182,17 +187,20 @@ def _distribution(site: Site, shape: tuple[int, ...], axis: int) -> tuple[Tensor
         if tuple(y.shape) != rest:
             raise Unseen(f"targets of shape {target.shape} do not fit logits of shape {shape}")
         y = y.flatten().long()
-        keep = (y != site.option("ignore_index", -100)) & (y >= 0) & (y < classes)
+        counts = (y != site.option("ignore_index", -100)) & (y >= 0) & (y < classes)
+        count, keep, y = int(counts.sum()), counts[some], y[some]
         hot = torch.nn.functional.one_hot(y.clamp(0, classes - 1), classes).double()
     else:
-        hot = y.double().movedim(axis, -1).reshape(-1, classes)
+        hot = y.movedim(axis, -1).reshape(-1, classes)
+        count, hot = len(hot), hot[some].double()
         if site.form == "kl" and site.option("log_target"):
             hot = hot.exp()
         if site.form == "log-weighted":
             hot = _weights_as_targets(hot)
         keep = hot.sum(dim=-1) > 0
+        count = int(keep.sum()) if some == slice(None) else count
     smoothing = float(site.option("label_smoothing", 0.0) or 0.0)
-    return hot * (1 - smoothing) + smoothing / classes, keep
+    return hot * (1 - smoothing) + smoothing / classes, keep, count
 
 
 def _weights_as_targets(hot: Tensor) -> Tensor:
@@ -219,7 +227,7 @@ def _elementwise(site: Site, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return y, torch.ones(y.numel(), dtype=torch.bool, device=y.device)
 
 
-def _scale(seen: Observation, site: Site, rows: int, classes: int, keep: Tensor) -> float | None:
+def _scale(seen: Observation, site: Site, rows: int, classes: int) -> float | None:
     """How many times smaller than the sum over samples the cost is, where the call says it; None where it is to be measured."""
     call = site.call
     if call is None or call.result is None or call.result.tensor.numel() != 1:

@@ -356,7 +356,7 @@ def all_ignored(case: Case) -> Found | None:
         index = site.option("ignore_index", -100)
         if site.form in ("cross-entropy", "nll") and not y.is_floating_point() and y.numel() and bool((y == index).all()):
             return Found({**words, "n": y.numel(), "index": index}, "", Cure("skip-empty", words))
-        if not y.numel() and case.batch_size:
+        if not y.numel():
             return Found({**words, "n": 0, "index": index}, "empty", Cure("skip-empty", words))
     for step in case.trace.steps:
         if (step.in_model and case.seen.criterion is not None) or not step.outs or not step.ins:
