@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xent.activations import Activation as Activation
+    from xent.bindings import cross_entropy as cross_entropy
+    from xent.bindings import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from xent.neuron import Run as Run
     from xent.neuron import Sweep as Sweep
     from xent.neuron import sweep as sweep
-    from xent.ops import cross_entropy as cross_entropy
-    from xent.ops import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -40,8 +40,8 @@ _HOMES = {
     "sweep": "xent.neuron",
     "Check": "xent.checking",
     "check_cost": "xent.checking",
-    "cross_entropy": "xent.ops",
-    "cross_entropy_and_grad": "xent.ops",
+    "cross_entropy": "xent.bindings",
+    "cross_entropy_and_grad": "xent.bindings",
 }
 
 __all__ = ["__version__", *_HOMES]
