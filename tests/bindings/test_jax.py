@@ -133,6 +133,7 @@ def test_masked_classes_nan_and_infinity_stay_in_their_rows():
     assert np.isfinite(grad[seen]).all()
     assert np.isnan(grad[3]).all()
     assert xent.jax.cross_entropy(z, Y.at[0].set(3), **BARE)[0] == jnp.inf
+    assert jnp.isnan(xent.jax.cross_entropy(z.at[0, 1].set(jnp.inf), y, **BARE)[0])
     smooth, grad = xent.jax.cross_entropy_and_grad(z[:1], y[:1], label_smoothing=0.1)
     close(smooth, definition.cost(without, np.asarray([0]), label_smoothing=0.1))
     assert np.isfinite(grad).all()

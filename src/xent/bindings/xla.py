@@ -37,7 +37,7 @@ class Row:
         return probability(z == self.most, high, low, jnp.exp(high) * (1 + low), self.others, jnp)
 
     def depth(self, z: Array) -> tuple[Array, Array]:
-        """How far below the greatest final logit, with the rounding error; exactly 0 at the greatest, +∞ included."""
+        """How far below the greatest final logit, with the rounding error; exactly 0 at the greatest."""
         return _depth(z, self.most, self.problem.options.temperature)
 
 
@@ -96,8 +96,7 @@ def _row(problem: Problem) -> Row:
     below = jnp.sum(jnp.where(z == most, 0.0, e), axis=-1, keepdims=True)
     whole = jnp.sum(e, axis=-1, keepdims=True)
     others = jnp.where(whole < 1.5, below, whole - 1)  # with ties at the top the whole is 2 at least
-    broken = (most == -jnp.inf) | ((most == jnp.inf) & ~(whole < 1.5))  # no class left, or two that are infinitely sure
-    others = jnp.where(broken, jnp.nan, others)
+    others = jnp.where(jnp.isinf(most), jnp.nan, others)  # +∞ on top, or nothing but masks: no softmax
     return Row(problem, most, others, most / t + jnp.log1p(others))
 
 
@@ -120,13 +119,13 @@ def _target(row: Row) -> tuple[Array, Probability, Array]:
 
 def _cost_of_class(row: Row) -> Array:
     _, p, weight = _target(row)
-    return (weight * row.problem.options.phi.phi(p, jnp))[..., 0]
+    return (weight * row.problem.options.phi.phi(plain.guarded(p, weight, jnp), jnp))[..., 0]
 
 
 def _delta_of_class(row: Row, p: Probability) -> Array:
     """φ′(ℓ_y)·(p − y)."""
     place, of_target, weight = _target(row)
-    c = weight * row.problem.options.phi.phi_slope(of_target, jnp)
+    c = weight * row.problem.options.phi.phi_slope(plain.guarded(of_target, weight, jnp), jnp)
     hot = lax.broadcasted_iota(place.dtype, p.p.shape, p.p.ndim - 1) == place
     return jnp.where(hot, -c * of_target.rest, p.p * c)
 
@@ -134,8 +133,8 @@ def _delta_of_class(row: Row, p: Probability) -> Array:
 # ── distributions: every class has its share ───────────────────────────────────────────────────────────────────────────
 
 
-def _shares(row: Row, z: Array) -> Array:
-    """The target as a distribution, smoothed over the classes that are not masked."""
+def _weighted_shares(row: Row, z: Array) -> Array:
+    """y_j w_j of the target as a distribution, smoothed over the classes that are not masked."""
     problem, eps = row.problem, row.problem.options.label_smoothing
     target, k = problem.target, problem.classes
     if problem.hard:
@@ -143,28 +142,25 @@ def _shares(row: Row, z: Array) -> Array:
         y = jnp.where(lax.broadcasted_iota(target.dtype, z.shape, z.ndim - 1) == target[..., None], 1.0, 0.0)
     else:
         y = target[..., :k].astype(z.dtype)
-        right = jnp.all(y >= 0, axis=-1) & (jnp.abs(jnp.sum(y, axis=-1) - 1) <= slack(target))
+        right = jnp.all(y >= 0, axis=-1) & (jnp.abs(jnp.sum(y, axis=-1) - 1) <= slack(target, y))
     y = jnp.where(right[..., None], y, jnp.nan).astype(z.dtype)
-    if eps == 0:
-        return y
-    masked = z == -jnp.inf
-    open = jnp.sum(jnp.where(masked, 0.0, 1.0).astype(z.dtype), axis=-1, keepdims=True)
-    return (1 - eps) * y + jnp.where(masked, 0.0, eps / open)
+    if eps:
+        masked = z == -jnp.inf
+        open = jnp.sum(jnp.where(masked, 0.0, 1.0).astype(z.dtype), axis=-1, keepdims=True)
+        y = (1 - eps) * y + jnp.where(masked, 0.0, eps / open)
+    return y if problem.weight is None else y * problem.weight[:k]
 
 
 def _cost_of_shares(row: Row) -> Array:
-    problem, z = row.problem, _final(row.problem)
-    y = _shares(row, z)
-    terms = y * problem.options.phi.phi(plain.guarded(row.of(z), y, jnp), jnp)
-    return jnp.sum(terms if problem.weight is None else terms * problem.weight[: problem.classes], axis=-1)
+    z = _final(row.problem)
+    c = _weighted_shares(row, z)
+    return jnp.sum(c * row.problem.options.phi.phi(plain.guarded(row.of(z), c, jnp), jnp), axis=-1)
 
 
 def _delta_of_shares(row: Row, p: Probability) -> Array:
     """p_j·Σ_{k≠j} c_k − c_j(1 − p_j), c_j = y_j w_j φ′(ℓ_j)."""
-    problem = row.problem
-    y = _shares(row, _final(problem))
-    c = y * problem.options.phi.phi_slope(plain.guarded(p, y, jnp), jnp)
-    c = c if problem.weight is None else c * problem.weight[: problem.classes]
+    c = _weighted_shares(row, _final(row.problem))
+    c = c * row.problem.options.phi.phi_slope(plain.guarded(p, c, jnp), jnp)
     return p.p * _total_of_others(c) - c * p.rest
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from xent.arrays import Array, Numbers
+from xent.arrays import Array, Numbers, library
 from xent.ops import plain
-from xent.ops.inputs import check_values, read
+from xent.ops.inputs import Problem, check_values, read
 from xent.ops.options import Choices, Options
 
 
@@ -35,8 +35,7 @@ def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) 
     (20.0, 3, -20.0)
     """
     problem = read(logits, target, Options.of(options))
-    check_values(problem)
-    cost, stats = plain.cross_entropy(problem)
+    cost, stats = _path(problem).cross_entropy(problem)
     return (cost, stats) if problem.options.stats else cost
 
 
@@ -51,7 +50,17 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
     array([[ 0.25, -0.75,  0.25,  0.25]])
     """
     problem = read(logits, target, Options.of(options))
-    check_values(problem)
-    cost, grad, stats = plain.cross_entropy_and_grad(problem)
+    cost, grad, stats = _path(problem).cross_entropy_and_grad(problem)
     grad = problem.back(grad)
     return (cost, grad, stats) if problem.options.stats else (cost, grad)
+
+
+def _path(problem: Problem) -> Any:
+    """The fused twin for what it knows, else the plain one, which wants the values checked beforehand."""
+    if library(problem.logits) == "numpy":
+        from xent.ops import cpu  # Numba is loaded when first used
+
+        if cpu.knows(problem.options, problem.hard):
+            return cpu
+    check_values(problem)
+    return plain

@@ -64,6 +64,8 @@ def statistics(problem: Problem) -> dict[str, Array]:
     gain      ‖δ‖₂/‖p − y‖₂ of φ alone, without weights and z-loss, against the smoothed target
     error     ‖p − y‖₂, against the smoothed target
     """
+    if not problem.options.stats:
+        return {}
     with quiet():
         return _statistics(problem, _final(problem))
 
@@ -96,7 +98,7 @@ def _final(problem: Problem) -> Final:
     z = capped(z, options.softcap, xp)
     top, high, low = below_top(z, xp)
     most = total(xp.where(top, z, 0.0), xp)
-    high = xp.where(top & masked, float("nan"), high)  # no class left
+    high = xp.where(xp.isinf(most)[..., None], float("nan"), high)  # +∞ on top, or nothing but masks: no softmax
     if options.temperature != 1:
         high, low = divided(high, low, options.temperature, xp)
     p, others = shares(top, high, low, xp)
@@ -136,7 +138,7 @@ def _truth(problem: Problem, final: Final) -> tuple[Array, Array]:
         y = xp.where(right[..., None], y, float("nan"))
     else:
         y = xp.astype(target[..., : problem.classes], ones.dtype)
-        right = xp.all(y >= 0, axis=-1) & (xp.abs(total(y, xp) - 1) <= slack(target))
+        right = xp.all(y >= 0, axis=-1) & (xp.abs(total(y, xp) - 1) <= slack(target, y))
         y = xp.where(right[..., None], y, float("nan"))
     if eps == 0:
         return y, y
@@ -144,9 +146,15 @@ def _truth(problem: Problem, final: Final) -> tuple[Array, Array]:
     return y, (1 - eps) * y + xp.where(final.masked, 0.0, eps / share)
 
 
-def guarded(p: Probability, y: Array, xp: Any) -> Probability:
+def _shares(problem: Problem, final: Final) -> Array:
+    """y_j w_j of the smoothed target."""
+    _, y = _truth(problem, final)
+    return y if problem.weight is None else y * problem.weight[: problem.classes]
+
+
+def guarded(p: Probability, c: Array, xp: Any) -> Probability:
     """The probabilities with ½ where a class is masked and no target: it costs nothing, whatever its surprisal, ∞, is in φ."""
-    bare = (y == 0) & xp.isinf(p.ell)
+    bare = (c == 0) & xp.isinf(p.ell)
 
     def mended(v: Array, stand_in: float) -> Array:
         return xp.where(bare, stand_in, v)
@@ -156,9 +164,8 @@ def guarded(p: Probability, y: Array, xp: Any) -> Probability:
 
 def _costs(problem: Problem, final: Final) -> Array:
     xp, options = problem.xp, problem.options
-    _, y = _truth(problem, final)
-    terms = y * options.phi.phi(guarded(final.p, y, xp), xp)
-    cost = total(terms if problem.weight is None else terms * problem.weight[: problem.classes], xp)
+    c = _shares(problem, final)
+    cost = total(c * options.phi.phi(guarded(final.p, c, xp), xp), xp)
     if options.z_loss:
         cost = cost + options.z_loss * final.lse**2
     kept = reduction.kept(problem)
@@ -167,9 +174,8 @@ def _costs(problem: Problem, final: Final) -> Array:
 
 def _deltas(problem: Problem, final: Final) -> Array:
     xp, options, p = problem.xp, problem.options, final.p
-    _, y = _truth(problem, final)
-    c = y * options.phi.phi_slope(guarded(p, y, xp), xp)
-    c = c if problem.weight is None else c * problem.weight[: problem.classes]
+    c = _shares(problem, final)
+    c = c * options.phi.phi_slope(guarded(p, c, xp), xp)
     delta = p.p * total_of_others(c, xp) - c * p.rest
     if options.z_loss:
         delta = delta + 2 * options.z_loss * final.lse[..., None] * p.p
@@ -179,7 +185,7 @@ def _deltas(problem: Problem, final: Final) -> Array:
     kept = reduction.kept(problem)
     delta = delta if kept is None else xp.where(kept[..., None], delta, 0.0)
     padding = problem.logits.shape[-1] - problem.classes
-    return xp.concat([delta] + [0.0 * delta[..., :1]] * padding, axis=-1) if padding else delta
+    return xp.concat([delta] + [xp.zeros_like(delta[..., :1])] * padding, axis=-1) if padding else delta
 
 
 def _statistics(problem: Problem, final: Final) -> dict[str, Array]:
