@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from xent.activations import Activation as Activation
     from xent.bindings import cross_entropy as cross_entropy
     from xent.bindings import cross_entropy_and_grad as cross_entropy_and_grad
+    from xent.bindings import linear_cross_entropy as linear_cross_entropy
+    from xent.bindings import linear_cross_entropy_and_grad as linear_cross_entropy_and_grad
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
@@ -42,6 +44,8 @@ _HOMES = {
     "check_cost": "xent.checking",
     "cross_entropy": "xent.bindings",
     "cross_entropy_and_grad": "xent.bindings",
+    "linear_cross_entropy": "xent.bindings",
+    "linear_cross_entropy_and_grad": "xent.bindings",
 }
 
 __all__ = ["__version__", *_HOMES]

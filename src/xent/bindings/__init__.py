@@ -27,6 +27,18 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
     return _home(logits, target).cross_entropy_and_grad(logits, target, **options)  # type: ignore[no-any-return]
 
 
+@wraps(ops.linear_cross_entropy)
+def linear_cross_entropy(hidden: Numbers, weight: Numbers, target: Numbers, /, bias: Any = None, **options: Any) -> Any:  # noqa: D103
+    return _home(hidden, weight).linear_cross_entropy(hidden, weight, target, bias, **options)
+
+
+@wraps(ops.linear_cross_entropy_and_grad)
+def linear_cross_entropy_and_grad(  # noqa: D103
+    hidden: Numbers, weight: Numbers, target: Numbers, /, bias: Any = None, **options: Any
+) -> tuple[Any, ...]:
+    return _home(hidden, weight).linear_cross_entropy_and_grad(hidden, weight, target, bias, **options)  # type: ignore[no-any-return]
+
+
 def _home(*arrays: Any) -> Any:
     """The module that takes these arrays. Where they are mixed the ops say so."""
     libraries = {library(x) for x in arrays}
