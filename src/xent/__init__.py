@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xent import data as data
     from xent.activations import Activation as Activation
+    from xent.bindings import cross_entropy as cross_entropy
+    from xent.bindings import cross_entropy_and_grad as cross_entropy_and_grad
+    from xent.bindings import linear_cross_entropy as linear_cross_entropy
+    from xent.bindings import linear_cross_entropy_and_grad as linear_cross_entropy_and_grad
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
@@ -20,8 +24,6 @@ if TYPE_CHECKING:
     from xent.neuron import Run as Run
     from xent.neuron import Sweep as Sweep
     from xent.neuron import sweep as sweep
-    from xent.ops import cross_entropy as cross_entropy
-    from xent.ops import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -45,11 +47,14 @@ _HOMES = {
     "check_cost": "xent.checking",
     "race": "xent.racing",
     "Race": "xent.racing",
-    "cross_entropy": "xent.ops",
-    "cross_entropy_and_grad": "xent.ops",
+    "cross_entropy": "xent.bindings",
+    "cross_entropy_and_grad": "xent.bindings",
+    "linear_cross_entropy": "xent.bindings",
+    "linear_cross_entropy_and_grad": "xent.bindings",
 }
 
-_MODULES = ("data",)
+_MODULES = ("data", "jax", "torch")
+"""Rooms that are called by their names; `jax` and `torch` load those libraries when something in them is used."""
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

@@ -54,6 +54,11 @@ def shares(top: Array, high: Array, low: Array, xp: Any) -> tuple[Probability, A
     """The probabilities of classes that stand high + low below the top one, and R = Σ_{j≠k} e^(d_j)."""
     e = xp.exp(high) * (1 + low)
     others = total(xp.where(top, 0.0, e), xp)[..., None]
+    return probability(top, high, low, e, others, xp), others[..., 0]
+
+
+def probability(top: Array, high: Array, low: Array, e: Array, others: Array, xp: Any) -> Probability:
+    """What is known of e/(1 + others): e = e^(high + low) of any classes, `top` where one is the greatest, others = R."""
     whole = 1 + others
 
     def power(r: float) -> Array:
@@ -62,7 +67,7 @@ def shares(top: Array, high: Array, low: Array, xp: Any) -> tuple[Probability, A
 
     p = e / whole
     rest = xp.where(top, others / whole, 1 - p)  # p ≤ ½ off the top
-    return Probability(p, rest, (xp.log1p(others) - low) - high, power), others[..., 0]
+    return Probability(p, rest, (xp.log1p(others) - low) - high, power)
 
 
 def pull(p: Array, rest: Array, g: Array, xp: Any) -> Array:

@@ -61,11 +61,12 @@ def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
         scale = None if grad is None else reduction.scale(problem, by)
         if not fused(seen, y, options, cost=costs, grad=written, scale=scale, weight=problem.weight, storage=storage, stats=table):
             check_values(problem)
-        stats = _named(table, options.stats, costs.shape) if by_row else plain.statistics(problem)
+        stats = named(table, options.stats, costs.shape) if by_row else plain.statistics(problem)
         return reduction.reduced(problem, costs, by), stats
 
 
-def _named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
+def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
+    """The statistics that were asked for, of the columns that `fused` has written."""
     columns = {name: table[:, i].reshape(shape) for i, name in enumerate(cpu_rows.STATISTICS)}
     columns["rank"] = columns["rank"].astype(np.int32)
     columns["correct"] = columns["rank"] == 0

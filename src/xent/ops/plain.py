@@ -95,18 +95,32 @@ def _final(problem: Problem) -> Final:
     kept = reduction.kept(problem)
     z = z if kept is None else xp.where(kept[..., None], z, 0.0)
     masked = z == float("-inf")
-    if options.softcap is not None:
-        z = xp.where(masked, float("-inf"), options.softcap * Tanh()(xp.where(masked, 0.0, z) / options.softcap))
+    z = capped(z, options.softcap, xp)
     top, high, low = below_top(z, xp)
     most = total(xp.where(top, z, 0.0), xp)
     high = xp.where(xp.isinf(most)[..., None], float("nan"), high)  # +∞ on top, or nothing but masks: no softmax
     if options.temperature != 1:
-        high, low = _divided(high, low, options.temperature, xp)
+        high, low = divided(high, low, options.temperature, xp)
     p, others = shares(top, high, low, xp)
     return Final(z, high, masked, p, most / options.temperature + xp.log1p(others))
 
 
-def _divided(high: Array, low: Array, t: float, xp: Any) -> tuple[Array, Array]:
+def capped(z: Array, size: float | None, xp: Any) -> Array:
+    """size·tanh(z/size), and −∞ where a class is masked; z itself without a softcap."""
+    if size is None:
+        return z
+    masked = z == float("-inf")
+    return xp.where(masked, float("-inf"), size * Tanh()(xp.where(masked, 0.0, z) / size))
+
+
+def cap_slope(z: Array, size: float, xp: Any) -> Array:
+    """tanh′ = 4g(2u)·g(−2u), u = z/size; 0 where a class is masked."""
+    masked = z == float("-inf")
+    above, _ = Tanh().sides(xp.where(masked, 0.0, z) / size)
+    return xp.where(masked, 0.0, 4 * (above.p * above.rest))
+
+
+def divided(high: Array, low: Array, t: float, xp: Any) -> tuple[Array, Array]:
     """(high + low)/t as a rounded value and the rest: q + (high − q·t + low)/t."""
     q = high / t
     back, error = product(t, q, xp)
@@ -138,7 +152,7 @@ def _shares(problem: Problem, final: Final) -> Array:
     return y if problem.weight is None else y * problem.weight[: problem.classes]
 
 
-def _guarded(p: Probability, c: Array, xp: Any) -> Probability:
+def guarded(p: Probability, c: Array, xp: Any) -> Probability:
     """The probabilities with ½ where a class is masked and no target: it costs nothing, whatever its surprisal, ∞, is in φ."""
     bare = (c == 0) & xp.isinf(p.ell)
 
@@ -151,7 +165,7 @@ def _guarded(p: Probability, c: Array, xp: Any) -> Probability:
 def _costs(problem: Problem, final: Final) -> Array:
     xp, options = problem.xp, problem.options
     c = _shares(problem, final)
-    cost = total(c * options.phi.phi(_guarded(final.p, c, xp), xp), xp)
+    cost = total(c * options.phi.phi(guarded(final.p, c, xp), xp), xp)
     if options.z_loss:
         cost = cost + options.z_loss * final.lse**2
     kept = reduction.kept(problem)
@@ -161,24 +175,17 @@ def _costs(problem: Problem, final: Final) -> Array:
 def _deltas(problem: Problem, final: Final) -> Array:
     xp, options, p = problem.xp, problem.options, final.p
     c = _shares(problem, final)
-    c = c * options.phi.phi_slope(_guarded(p, c, xp), xp)
+    c = c * options.phi.phi_slope(guarded(p, c, xp), xp)
     delta = p.p * total_of_others(c, xp) - c * p.rest
     if options.z_loss:
         delta = delta + 2 * options.z_loss * final.lse[..., None] * p.p
     delta = delta / options.temperature
     if options.softcap is not None:
-        delta = delta * _softcap_slope(problem, final)
+        delta = delta * cap_slope(widen(problem.logits, xp)[..., : problem.classes], options.softcap, xp)
     kept = reduction.kept(problem)
     delta = delta if kept is None else xp.where(kept[..., None], delta, 0.0)
     padding = problem.logits.shape[-1] - problem.classes
     return xp.concat([delta] + [xp.zeros_like(delta[..., :1])] * padding, axis=-1) if padding else delta
-
-
-def _softcap_slope(problem: Problem, final: Final) -> Array:
-    """tanh′ = 4g(2u)·g(−2u), u = z/c; 0 where a class is masked."""
-    xp, z = problem.xp, widen(problem.logits, problem.xp)[..., : problem.classes]
-    above, _ = Tanh().sides(xp.where(final.masked, 0.0, z) / problem.options.softcap)
-    return xp.where(final.masked, 0.0, 4 * (above.p * above.rest))
 
 
 def _statistics(problem: Problem, final: Final) -> dict[str, Array]:
