@@ -22,6 +22,7 @@ from xent.errors import ModelError, UnknownNameError
 OUTSHINES = {
     "all-ignored": {"non-finite", "untrained-parameters"},
     "class-index-out-of-range": {"non-finite"},
+    "zero-class-weight": {"non-finite"},
     "logits-as-probabilities": {"non-finite", "dead-probability-bce", "initial-cost", "large-logits", "output-bias"},
     "probabilities-as-logits": {"double-log-softmax"},
     "one-class-softmax": {"softmax-wrong-axis", "squared-error-on-squashed-output", "single-class-batch", "untrained-parameters"},

@@ -237,6 +237,8 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(a, Value) or not isinstance(b, Value):
         return None
     above, below = natures.of(a), natures.of(b)
+    if _one_more_than_size(b, a):
+        return Nature("hard", a, low=-1.0, high=1.0, step=step)  # softsign
     if above.kind == "exp" and below.kind == "sum-exp" and same(above.z, below.z):
         return Nature("softmax", unshifted(natures, above.z), below.axis, step=step)
     if above.kind == "exp" and below.kind == "exp-plus-one" and same(above.z, below.z):
@@ -245,6 +247,13 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
         return _of_reciprocal(below, step)
     constant = _number(b)
     return _affine(above, 1 / constant, 0.0) if constant else None
+
+
+def _one_more_than_size(below: Value, z: Value) -> bool:
+    """Whether a value is 1 + |z|."""
+    step = below.made_by
+    size = step.ins[0].made_by if step is not None and step.op == "add" and step.argument(1, "other") == 1 else None
+    return size is not None and size.op == "abs" and same(size.ins[0], z)
 
 
 def _of_reciprocal(below: Nature, step: Step) -> Nature:

@@ -361,6 +361,34 @@ def a_detour_through_numpy():
     return Net(), nn.CrossEntropyLoss(), (rows(), labels())
 
 
+@fault("float-class-indices")
+def one_hot_targets_left_as_integers():
+    return mlp(), nn.CrossEntropyLoss(), (rows(), F.one_hot(labels(), 3))
+
+
+@fault("float-class-indices")
+def class_numbers_as_a_column():
+    return mlp(), nn.CrossEntropyLoss(), (rows(), labels()[:, None])
+
+
+@fault("squared-error-on-squashed-output")
+def softsign_for_classes():
+    return mlp(k=1, end=[nn.Softsign()]), nn.MSELoss(), (rows(), (yes_no() * 2 - 1)[:, None])
+
+
+@fault("class-axis")
+def channels_last_segmentation():
+    class Seg(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Conv2d(1, 4, 1)
+
+        def forward(self, x):
+            return self.net(x).permute(0, 2, 3, 1)
+
+    return Seg(), nn.CrossEntropyLoss(), (torch.randn(2, 1, 5, 5), torch.randint(4, (2, 5, 5)))
+
+
 # ── healthy ──
 
 
@@ -795,3 +823,57 @@ def mixture_of_gaussians():
         return -torch.logsumexp(weight.log_softmax(1) - log_s - 0.5 * ((y[:, None] - mean) / log_s.exp()) ** 2, 1).mean()
 
     return Mdn(), criterion, (rows(), torch.randn(32))
+
+
+@healthy
+def softmax_only_when_asked():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f, self.softmax = mlp(), nn.Softmax(1)
+
+        def forward(self, x):
+            z = self.f(x)
+            return z, self.softmax(z)
+
+    return Net(), lambda out, y: F.cross_entropy(out[0], y), (rows(), labels())
+
+
+@healthy
+def a_softmax_by_name_alone():
+    class Softmax(nn.Softmax):
+        def forward(self, x):
+            return 2 * x
+
+    return mlp(end=[Softmax(dim=1)]), nn.CrossEntropyLoss(), (rows(), labels())
+
+
+@healthy
+def pixels_scaled_by_a_sigmoid():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = nn.Linear(8, 8)
+
+        def forward(self, x):
+            return 255 * torch.sigmoid(self.f(x))
+
+    return Net(), nn.MSELoss(), (rows(), torch.rand(32, 8) * 255)
+
+
+@healthy
+def z_loss_beside_cross_entropy():
+    def criterion(z, y):
+        return F.cross_entropy(z, y) + 1e-4 * (torch.logsumexp(z, -1) ** 2).mean()
+
+    return mlp(), criterion, (rows(), labels())
+
+
+@healthy
+def logits_of_a_teacher_matched():
+    return mlp(), nn.MSELoss(), (rows(), 5 * torch.randn(32, 3))
+
+
+@healthy
+def rare_labels_with_a_positive_weight():
+    return mlp(k=4), nn.BCEWithLogitsLoss(pos_weight=torch.full((4,), 3.0)), (rows(), (torch.rand(32, 4) > 0.6).float())

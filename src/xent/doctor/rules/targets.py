@@ -166,12 +166,17 @@ def float_class_indices(case: Case) -> Found | None:
             continue
         y, shape = site.target.numbers, site.input.shape
         rest = (*shape[: site.axis], *shape[site.axis + 1 :])
-        if not y.is_floating_point() or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel():
-            continue
         words = _said(case, site) | {"dtype": str(y.dtype).rpartition(".")[2]}
+        if site.raised and not y.is_floating_point() and tuple(y.shape) == shape and one_hot(y) == site.axis:
+            aim = goal.of_site(case, site, "softmax", y.argmax(dim=site.axis), axis=site.axis)
+            return Found({**words, "classes": classes_of(site) or 0}, "one-hot", Cure("class-numbers", words, (), aim))
+        form = y.is_floating_point() or (bool(site.raised) and tuple(y.shape) != rest)
+        if not form or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel() or tuple(y.squeeze().shape) != rest:
+            continue
         whole = bool((y == y.round()).all())
         aim = goal.of_site(case, site, "softmax", y.reshape(rest).long(), axis=site.axis) if whole else None
-        return Found({**words, "classes": classes_of(site) or 0}, "", Cure("long-targets", words, (), aim))
+        variant = "" if y.is_floating_point() else "column"
+        return Found({**words, "classes": classes_of(site) or 0}, variant, Cure("long-targets", words, (), aim))
     step = _failed(case, ("gather", "index", "scatter_", "scatter"))
     if step is not None:
         for value in step.ins[1:]:
