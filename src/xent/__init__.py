@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xent.activations import Activation as Activation
+    from xent.bindings import cross_entropy as cross_entropy
+    from xent.bindings import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from xent.neuron import Run as Run
     from xent.neuron import Sweep as Sweep
     from xent.neuron import sweep as sweep
-    from xent.ops import cross_entropy as cross_entropy
-    from xent.ops import cross_entropy_and_grad as cross_entropy_and_grad
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
@@ -40,18 +40,23 @@ _HOMES = {
     "sweep": "xent.neuron",
     "Check": "xent.checking",
     "check_cost": "xent.checking",
-    "cross_entropy": "xent.ops",
-    "cross_entropy_and_grad": "xent.ops",
+    "cross_entropy": "xent.bindings",
+    "cross_entropy_and_grad": "xent.bindings",
 }
+
+_MODULES = ("torch",)
+"""Façades over libraries that are loaded when asked for."""
 
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"xent.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

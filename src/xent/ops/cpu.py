@@ -64,11 +64,12 @@ def _computed(problem: Problem, grad: Array | None) -> tuple[Array, Any, dict[st
         scale = None if grad is None else reduction.scale(problem)
         if not fused(seen, y, options, cost=cost, grad=written, scale=scale, weight=problem.weight, storage=storage, stats=table):
             check_values(problem)
-        stats = _named(table, options.stats, cost.shape) if by_row else plain.statistics(problem)
+        stats = named(table, options.stats, cost.shape) if by_row else plain.statistics(problem)
     return cost, grad, stats
 
 
-def _named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
+def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
+    """Statistics by name, from the table that `fused` writes."""
     columns = {name: table[:, i].reshape(shape) for i, name in enumerate(cpu_rows.STATISTICS)}
     columns["rank"] = columns["rank"].astype(np.int32)
     columns["correct"] = columns["rank"] == 0
