@@ -16,7 +16,7 @@ from xent.arrays import Array, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
 from xent.kernels import aligned, share_out
 from xent.memory import STORAGE, address, computed
-from xent.ops import cpu_rows, plain, reduction
+from xent.ops import cpu_columns, cpu_rows, plain, reduction
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
 
@@ -26,6 +26,7 @@ GRAIN = 1 << 15
 """Logits that are worth a thread of their own."""
 CACHED = 1 << 24
 """Bytes of gradient that may still be in a cache when it is read next; more is written past the caches."""
+NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
 
@@ -121,23 +122,21 @@ def fused(
 def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any) -> bool:
     """`fused` for a matrix."""
     (n, k), size, dtype = z.shape, STORAGE[storage], cost.dtype
-    hard, real = y.ndim == 1, dtype.type
+    hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
     kind, parameter = SHAPES[type(options.shape)]
-    classes = options.valid_classes or k
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
-    numbers = (
-        real(slack(y)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
-        real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
-    )  # fmt: skip
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
         grad is not None and n * k * size > CACHED, int(scale.size > 1),
+        real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
+        real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
-    loop = cpu_rows.kernel(storage)
-    wrong: list[int] = []
-    apart = any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
+    few = cpu_columns.knows(options, hard, classes)
+    loop = (cpu_columns if few else cpu_rows).kernel(storage)
+    scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard)
+    apart = not few and any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
     y = np.ascontiguousarray(y, np.int64) if hard else y
-    none = np.zeros(1, np.int64)
+    wrong: list[int] = []
 
     def run(start: int, stop: int) -> None:
         own = slice(start, stop)
@@ -151,12 +150,14 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
         )  # fmt: skip
-        scratch = aligned(cpu_rows.scratch_size(classes, not hard), dtype)
-        job = cpu_rows.Job._make((*where, *shared, *numbers))
+        job, scratch = cpu_rows.Job._make((*where, *shared)), aligned(scratch_size, dtype)
         its = scale[own] if scale.size > 1 else scale
-        found = loop(
-            job, ys if hard else none, its, cost[own], stats[own] if len(stats) else stats, 0, stop - start, address(scratch)
-        )
+        if few:
+            steps = zs.strides[1], 0 if gs is None else gs.strides[1]
+            found = loop(job, *steps, ys, its, cost[own], 0, stop - start, address(scratch))
+        else:
+            table = stats[own] if len(stats) else stats
+            found = loop(job, ys if hard else NONE, its, cost[own], table, 0, stop - start, address(scratch))
         if found:
             wrong.append(found)
         if apart and gs is not None:
@@ -167,7 +168,7 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
         for first in range(start, stop, max(piece, 1)):
             run(first, min(first + piece, stop))
 
-    share_out(work, n, max(1, GRAIN // k))
+    share_out(work, n, -(-max(1, GRAIN // k) // 64) * 64 if few else max(1, GRAIN // k))
     return not wrong
 
 

@@ -93,10 +93,10 @@ def check_values(problem: Problem) -> None:
     insist(whole, xp.abs(whole - 1) <= slack(problem.target), rule, xp, what="sum")
 
 
-def slack(y: Array) -> float:
-    """How far from 1 a distribution's sum may be: rounded probabilities do not sum to 1 exactly."""
-    name = str(y.dtype)
-    return 1e-6 if "64" in name else 1e-3 if "32" in name else 1e-2
+def slack(*arrays: Array) -> float:
+    """How far from 1 a distribution's sum may be: rounded probabilities do not sum to 1 exactly. The coarsest dtype decides."""
+    names = [str(x.dtype) for x in arrays]
+    return max(1e-6 if "64" in name else 1e-3 if "32" in name else 1e-2 for name in names)
 
 
 def check_not_empty(problem: Problem) -> None:

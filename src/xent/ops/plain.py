@@ -124,7 +124,7 @@ def _truth(problem: Problem, final: Final) -> tuple[Array, Array]:
         y = xp.where(right[..., None], y, float("nan"))
     else:
         y = xp.astype(target[..., : problem.classes], ones.dtype)
-        right = xp.all(y >= 0, axis=-1) & (xp.abs(total(y, xp) - 1) <= slack(target))
+        right = xp.all(y >= 0, axis=-1) & (xp.abs(total(y, xp) - 1) <= slack(target, y))
         y = xp.where(right[..., None], y, float("nan"))
     if eps == 0:
         return y, y
