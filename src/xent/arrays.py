@@ -65,25 +65,37 @@ def as_array(x: Any, xp: Any, like: Array | None = None) -> Array:
 _PLAIN = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
 
 
+def dtype_name(x: Array) -> str:
+    """The dtype's name without its library's: float32.
+
+    >>> dtype_name(np.zeros(1, np.float16)), dtype_name(np.zeros(1, bool))
+    ('float16', 'bool')
+    """
+    kind = getattr(x.dtype, "type", None)  # NumPy's str is slow
+    return str(x.dtype).rpartition(".")[2] if kind is None else _ALIASES.get(kind.__name__, kind.__name__)
+
+
+_ALIASES = {"longlong": "int64", "ulonglong": "uint64", "longdouble": "float128"}
+
+
 def is_float(x: Array) -> bool:
     """Whether the dtype is a real floating one, the 16-bit ones included."""
-    name = str(x.dtype).rpartition(".")[2]
-    return "float" in name
+    return "float" in dtype_name(x)
 
 
 def is_integer(x: Array) -> bool:
     """Whether the dtype is an integer one (booleans are not)."""
-    return "int" in str(x.dtype)
+    return "int" in dtype_name(x)
 
 
 def is_bool(x: Array) -> bool:
     """Whether the dtype is boolean."""
-    return "bool" in str(x.dtype)
+    return "bool" in dtype_name(x)
 
 
 def widen(x: Array, xp: Any) -> Array:
     """16-bit floats as float32, in which they are computed; everything else as it is."""
-    return xp.astype(x, xp.float32) if "16" in str(x.dtype) and is_float(x) else x
+    return xp.astype(x, xp.float32) if dtype_name(x) in ("float16", "bfloat16") else x
 
 
 def is_concrete(x: Array) -> bool:

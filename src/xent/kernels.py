@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import inspect
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -110,16 +111,29 @@ def share_out(work: Callable[[int, int], None], n: int, grain: int) -> None:
     """Call work(start, stop) on parts of range(n) until all of it is done, in several threads where there are several parts.
 
     The parts are multiples of `grain`, four for each thread, so that a slow core holds nothing up.  Work must release the GIL.
+    Each thread takes the next part when it is done with one; the caller is one of them, and has no hand-over to wait for.
     """
     part = grain * max(1, -(-n // (grain * 4 * threads())))
-    starts = range(0, n, part)
-    if len(starts) < 2 or threads() == 1:
+    parts = deque(range(0, n, part))
+    helpers = min(threads(), len(parts)) - 1
+    if helpers < 1:
         work(0, n)
         return
-    tasks = [_pool().submit(work, start, min(start + part, n)) for start in starts]
-    wait(tasks)
+
+    def drain() -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                start = parts.popleft()
+                work(start, min(start + part, n))
+
+    tasks = [_pool().submit(drain) for _ in range(helpers)]
+    try:
+        drain()
+    finally:
+        wait([task for task in tasks if not task.cancel()])
     for task in tasks:
-        task.result()
+        if not task.cancelled():
+            task.result()
 
 
 def aligned(size: int, dtype: Any) -> Any:

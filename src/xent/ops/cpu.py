@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from xent.arrays import Array, quiet
+from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
-from xent.kernels import aligned, share_out
+from xent.kernels import aligned, share_out, threads
 from xent.memory import STORAGE, address, computed
 from xent.ops import cpu_columns, cpu_rows, plain, reduction
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
@@ -22,7 +22,7 @@ from xent.ops.options import Options
 
 SHAPES = {type(None): (cpu_rows.PLAIN, ""), Focal: (cpu_rows.FOCAL, "gamma"), Poly: (cpu_rows.POLY, "epsilon"),
           GeneralizedLq: (cpu_rows.LQ, "q")}  # fmt: skip
-GRAIN = 1 << 15
+GRAIN = 1 << 16
 """Logits that are worth a thread of their own."""
 CACHED = 1 << 24
 """Bytes of gradient that may still be in a cache when it is read next; more is written past the caches."""
@@ -38,35 +38,31 @@ def knows(options: Options, hard: bool) -> bool:
 
 def cross_entropy(problem: Problem) -> tuple[Array, dict[str, Array]]:
     """As `plain.cross_entropy`, for NumPy arrays."""
-    cost, _, stats = _computed(problem, None)
-    with quiet():
-        return reduction.reduced(problem, cost), stats
+    return _computed(problem, None)
 
 
 def cross_entropy_and_grad(problem: Problem) -> tuple[Array, Array, dict[str, Array]]:
     """As `plain.cross_entropy_and_grad`, for NumPy arrays."""
     grad = np.empty_like(problem.logits)
-    cost, grad, stats = _computed(problem, grad)
-    with quiet():
-        return reduction.reduced(problem, cost), grad, stats
-
-
-def _computed(problem: Problem, grad: Array | None) -> tuple[Array, Any, dict[str, Array]]:
-    """Costs of the rows, the gradient of the batch in `grad`, statistics."""
-    check_not_empty(problem)
-    z, y, dtype, options = problem.logits, problem.target, np.dtype(problem.dtype), problem.options
-    cost = np.empty(z.shape[:-1], dtype)
-    by_row = problem.hard and bool(options.stats)
-    table = np.empty((cost.size if by_row else 0, len(cpu_rows.STATISTICS)), dtype)
-    storage = z.dtype.name
-    seen: Any
-    seen, written = (v if storage != "bfloat16" or v is None else v.view(np.uint16) for v in (z, grad))
-    with quiet():
-        scale = None if grad is None else reduction.scale(problem)
-        if not fused(seen, y, options, cost=cost, grad=written, scale=scale, weight=problem.weight, storage=storage, stats=table):
-            check_values(problem)
-        stats = named(table, options.stats, cost.shape) if by_row else plain.statistics(problem)
+    cost, stats = _computed(problem, grad)
     return cost, grad, stats
+
+
+def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
+    """The cost and the statistics of the batch; its gradient in `grad`, if there is one."""
+    check_not_empty(problem)
+    z, y, options, storage = problem.logits, problem.target, problem.options, dtype_name(problem.logits)
+    costs = np.empty(z.shape[:-1], computed(storage))
+    by_row = problem.hard and bool(options.stats)
+    table = np.empty((costs.size if by_row else 0, len(cpu_rows.STATISTICS)), costs.dtype)
+    seen, written = (v.view(np.uint16) if storage == "bfloat16" and v is not None else v for v in (z, grad))
+    with quiet():
+        by = reduction.divisor(problem)
+        scale = None if grad is None else reduction.scale(problem, by)
+        if not fused(seen, y, options, cost=costs, grad=written, scale=scale, weight=problem.weight, storage=storage, stats=table):
+            check_values(problem)
+        stats = named(table, options.stats, costs.shape) if by_row else plain.statistics(problem)
+        return reduction.reduced(problem, costs, by), stats
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -99,7 +95,7 @@ def fused(
     weight  (K,), in the type computed in
     stats   (rows, 7), contiguous, or (0, 7): written, one column for each of `cpu_rows.STATISTICS`; class indices only
     """
-    storage = storage or z.dtype.name
+    storage = storage or dtype_name(z)
     dtype = np.dtype(computed(storage))
     stats = np.empty((0, len(cpu_rows.STATISTICS)), dtype) if stats is None else stats
     scale = np.ones(1, dtype) if scale is None else np.ascontiguousarray(scale, dtype).reshape(-1)
@@ -168,8 +164,15 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
         for first in range(start, stop, max(piece, 1)):
             run(first, min(first + piece, stop))
 
-    share_out(work, n, -(-max(1, GRAIN // k) // 64) * 64 if few else max(1, GRAIN // k))
+    share_out(work, n, _grain(n, k))
     return not wrong
+
+
+def _grain(n: int, k: int) -> int:
+    """The rows of a part: four parts for each thread, fewer where they would be too small, and all of one size."""
+    parts = min(4 * threads(), n * k // GRAIN)
+    parts = parts // threads() * threads() or 1
+    return -(-n // (parts * cpu_columns.LANES)) * cpu_columns.LANES if n >= parts * cpu_columns.LANES else -(-n // parts) or 1
 
 
 def _mergeable(x: np.ndarray) -> bool:

@@ -22,7 +22,7 @@ LANES = 64
 MOST = 64
 """Classes up to which a vector is made of rows: their exponentials take 16 KiB in float32."""
 TARGET, PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIXED, FIRST = range(0, 11 * LANES, LANES)
-"""Where the numbers of the rows stand in scratch, PEAK the greatest logit, before their exponentials. TARGET is a float: there are few classes."""
+"""Where the rows' own numbers stand in scratch, before their exponentials (PEAK: the greatest logit; TARGET is a float)."""
 
 
 def knows(options: Options, hard: bool, classes: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import array_api_compat as compat
 
-from xent.arrays import Array, as_array, is_bool, is_concrete, is_float, is_integer, namespace, total, widen
+from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, namespace, total, widen
 from xent.errors import ArrayKindError, InputError, ShapeError
 from xent.ops.options import NEVER, Options
 from xent.outputs.targets import insist
@@ -43,7 +43,7 @@ class Problem:
     @property
     def dtype(self) -> Any:
         """The dtype that is computed in, and that costs have: float32 for 16-bit logits."""
-        return self.xp.float32 if "16" in str(self.logits.dtype) else self.logits.dtype
+        return self.xp.float32 if dtype_name(self.logits) in ("float16", "bfloat16") else self.logits.dtype
 
     def back(self, x: Array) -> Array:
         """An array like the logits, its class axis where the caller's is."""
@@ -67,8 +67,8 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
     if options.axis is not None and axis != z.ndim - 1:
         z = xp.moveaxis(z, axis, -1)
         y = y if hard else xp.moveaxis(y, axis, -1)
-    if hard and "uint" in str(y.dtype):
-        y = xp.astype(y, xp.int32 if str(y.dtype).endswith(("uint8", "uint16")) else xp.int64)
+    if hard and dtype_name(y).startswith("uint"):
+        y = xp.astype(y, xp.int32 if dtype_name(y) in ("uint8", "uint16") else xp.int64)
     problem = Problem(z, y, hard, None, options, xp)
     return problem if options.weight is None else Problem(z, y, hard, _weight(problem), options, xp)
 
@@ -95,7 +95,7 @@ def check_values(problem: Problem) -> None:
 
 def slack(*arrays: Array) -> float:
     """How far from 1 a distribution's sum may be: rounded probabilities do not sum to 1 exactly. The coarsest dtype decides."""
-    names = [str(x.dtype) for x in arrays]
+    names = [dtype_name(x) for x in arrays]
     return max(1e-6 if "64" in name else 1e-3 if "32" in name else 1e-2 for name in names)
 
 
@@ -125,7 +125,7 @@ def _logits(logits: Any, target: Any, xp: Any) -> Array:
     else:
         z = as_array(logits, xp, target if compat.is_array_api_obj(target) else None)
         z = z if is_float(z) else xp.astype(z, xp.float64)
-    if str(z.dtype).rpartition(".")[2] not in DTYPES:
+    if dtype_name(z) not in DTYPES:
         raise ArrayKindError(f"logits are {', '.join(DTYPES)} numbers, but their dtype is {z.dtype}: convert them, to float32 say.")
     return z
 

@@ -102,6 +102,8 @@ class Options:
     @classmethod
     def of(cls, options: Any) -> Options:
         """The options with these keywords; an error names one that does not exist."""
+        if not options:
+            return DEFAULTS
         for name in options:
             if name not in NAMES:
                 raise UnknownNameError("option of cross_entropy", name, NAMES)
@@ -165,3 +167,6 @@ def _shape(shape: Any) -> SurprisalCost | None:
         raise InputError(f"shape= is a cost φ(ℓ) of the surprisal ℓ = −log p: focal(gamma=2), poly(epsilon=1), lq(q=0.7) or a "
                          f"SurprisalCost of your own, but {shape!r:.60} came.")  # fmt: skip
     return None if type(cost) is CrossEntropy else cost
+
+
+DEFAULTS = Options()

@@ -30,13 +30,13 @@ def divisor(problem: Problem) -> Array | None:
     return total(xp.where(xp.reshape(counted, (-1,)), w, 0.0), xp)
 
 
-def reduced(problem: Problem, costs: Array) -> Array:
-    """The cost of the batch, of no axes; with reduction='none' the costs as they are."""
+def reduced(problem: Problem, costs: Array, by: Array | None = None) -> Array:
+    """The cost of the batch, of no axes; with reduction='none' the costs as they are. `by` is the `divisor`, where it is known."""
     options, xp = problem.options, problem.xp
     if options.reduction == "none":
         return costs
     whole = total(xp.reshape(costs, (-1,)), xp)
-    by = divisor(problem)
+    by = divisor(problem) if by is None else by
     if by is None:
         return whole
     if options.on_empty == "zero" and options.denominator is None:
@@ -44,9 +44,9 @@ def reduced(problem: Problem, costs: Array) -> Array:
     return whole / by
 
 
-def scale(problem: Problem) -> Array | None:
+def scale(problem: Problem, by: Array | None = None) -> Array | None:
     """What each row's δ is multiplied by in the gradient of the batch; None for 1."""
-    by = divisor(problem)
+    by = divisor(problem) if by is None else by
     if by is None:
         return None
     xp = problem.xp

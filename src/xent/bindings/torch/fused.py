@@ -24,14 +24,14 @@ Stats = dict[str, Tensor]
 
 def cost(problem: Problem) -> tuple[Tensor, Stats]:
     """The reduced cost and the statistics; no gradient."""
-    return _computed(problem, None, None)
+    return _computed(problem, None)
 
 
 def cost_and_grad(problem: Problem) -> tuple[Tensor, Tensor, Stats]:
     """The reduced cost, its gradient by the logits, and the statistics."""
-    grad = fresh(problem.logits)
-    value, stats = _computed(problem, grad, reduction.scale(_viewed(problem)))
-    return value, grad, stats
+    into = fresh(problem.logits)
+    value, stats = _computed(problem, into)
+    return value, into, stats
 
 
 def grad(problem: Problem, upstream: Tensor, into: Tensor | None = None) -> Tensor:
@@ -41,7 +41,7 @@ def grad(problem: Problem, upstream: Tensor, into: Tensor | None = None) -> Tens
     with quiet():
         by = reduction.scale(viewed)
         own = own.astype(np.dtype(viewed.dtype)) if by is None else own * by
-    _run(viewed, memory(into), own, 0)
+    _run(problem, viewed, into, own)
     return into
 
 
@@ -64,38 +64,42 @@ def fresh(like: Tensor) -> Tensor:
 
 
 def _viewed(problem: Problem) -> Problem:
-    """The problem as NumPy arrays."""
+    """The problem as NumPy arrays, for all but the kernel."""
     options, weight = problem.options, problem.weight
     if isinstance(options.denominator, Tensor):
         options = replace(options, denominator=float(options.denominator))
     target = (
         memory(problem.target) if problem.hard or problem.target.dtype is not torch.bfloat16 else memory(problem.target.float())
     )
-    return Problem(memory(problem.logits), target, problem.hard, None if weight is None else memory(weight), options, np_)
+    z: Any = memory(problem.logits)
+    z = np.broadcast_to(np.float32(0), z.shape) if z.dtype == np.uint16 else z  # its bits are no numbers: the shape is told
+    return Problem(z, target, problem.hard, None if weight is None else memory(weight), options, np_)
 
 
-def _run(viewed: Problem, into: np.ndarray | None, scale: Any, rows: int) -> tuple[bool, np.ndarray, np.ndarray]:
+def _run(problem: Problem, viewed: Problem, into: Tensor | None, scale: Any, rows: int = 0) -> tuple[bool, np.ndarray, np.ndarray]:
     """The kernel on the memory: whether all targets are some, the costs of the rows, and `rows` rows of statistics."""
+    z = problem.logits
     dtype = np.dtype(viewed.dtype)
-    costs = np.empty(viewed.logits.shape[:-1], dtype)
-    table = np.empty((rows, len(STATISTICS)), dtype)
-    storage = "bfloat16" if viewed.logits.dtype == np.uint16 else viewed.logits.dtype.name
+    costs, table = np.empty(z.shape[:-1], dtype), np.empty((rows, len(STATISTICS)), dtype)
     ok = cpu.fused(
-        viewed.logits, viewed.target, viewed.options, cost=costs, grad=into, scale=scale, weight=viewed.weight, storage=storage,
-        stats=table,
+        memory(z), viewed.target, viewed.options, cost=costs, grad=None if into is None else memory(into), scale=scale,
+        weight=viewed.weight, storage=str(z.dtype).removeprefix("torch."), stats=table,
     )  # fmt: skip
     return ok, costs, table
 
 
-def _computed(problem: Problem, into: Tensor | None, scale: Any) -> tuple[Tensor, Stats]:
+def _computed(problem: Problem, into: Tensor | None) -> tuple[Tensor, Stats]:
     check_not_empty(problem)
     viewed, names = _viewed(problem), problem.options.stats
     asked = bool(names) and problem.hard
-    ok, costs, table = _run(viewed, None if into is None else memory(into), scale, problem.logits[..., 0].numel() if asked else 0)
-    if not ok:
-        check_values(problem)
     with quiet():
-        value = torch.from_numpy(np.asarray(reduction.reduced(viewed, costs)))
+        by = reduction.divisor(viewed)
+        scale = None if into is None else reduction.scale(viewed, by)
+        rows = problem.logits[..., 0].numel() if asked else 0
+        ok, costs, table = _run(problem, viewed, into, scale, rows)
+        if not ok:
+            check_values(problem)
+        value = torch.from_numpy(np.asarray(reduction.reduced(viewed, costs, by)))
     if not asked:
         with torch.no_grad():
             return value, plain.statistics(problem)
