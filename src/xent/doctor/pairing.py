@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 import xent.outputs
-from xent.doctor.natures import Natures, carry, original
+from xent.doctor.carrying import carry, original
+from xent.doctor.natures import Natures
 from xent.doctor.observe import Observation
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
