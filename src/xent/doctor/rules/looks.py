@@ -39,12 +39,6 @@ def multi_hot(y: Tensor, axis: int) -> float | None:
     return several + none if several > 0 else None
 
 
-def distribution(y: Tensor, axis: int) -> bool:
-    """Whether targets are probabilities that sum to one."""
-    y = y.double()
-    return bool((y >= -NEAR).all()) and bool(((y.sum(dim=axis) - 1).abs() < 1e-2).all())
-
-
 def classes_of(site: Site) -> int | None:
     """How many classes the input of a site has."""
     shape = site.input.shape
