@@ -119,6 +119,12 @@ def test_silence_is_not_health():
     assert diagnosis.ok
     assert {"squared-error-on-squashed-output", "dead-probability-bce"} <= {u.rule for u in diagnosis.unchecked}
     assert "Not checked:" in str(diagnosis)
+    assert "no place was found where answers meet targets" in str(diagnosis)
+    hinge = diagnosed(HEALTHY["hinge_on_signed_labels"])
+    assert "gain is not defined for a cost of this kind (hinge)" in str(hinge)
+    assert "没有增益的定义（hinge）" in hinge.text("zh")
+    parts = diagnosed(HEALTHY["variational_autoencoder"], rules=["squared-error-on-squashed-output"])
+    assert not parts.unchecked  # its one cost is read; the other term has no target
     fused = diagnosed(HEALTHY["tagger_transposed"])
     assert "mkldnn_rnn_layer" in next(u for u in fused.unchecked if u.rule == "saturated-units").told()
 

@@ -151,7 +151,9 @@ def _missing(case: Case, rule: Rule) -> tuple[str, str] | None:
         if need in ("target", "pairing") and not case.sites:
             return "no-site", ""
         if need == "pairing" and not case.pairings:
-            return "no-pairing", case.unread[0][1] if case.unread else ""
+            return "no-pairing", case.unread[0][1] if case.unread else "way"
+        if need == "pairing" and case.unread:
+            return "part", case.unread[0][1]
         if need == "layers":
             hidden = sorted({s.op for s in case.trace.steps if s.in_model and s.op in ("mkldnn_rnn_layer", "_cudnn_rnn")})
             if hidden:

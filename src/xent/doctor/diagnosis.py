@@ -66,8 +66,10 @@ class Unchecked:
 
     def told(self, language: str = "en") -> str:
         """Why, in a language."""
-        why: str = texts.page("doctor", language)["unchecked"][self.reason].format(detail=self.detail)
-        return why
+        page = texts.page("doctor", language)
+        key, _, rest = self.detail.partition("|")
+        detail = page["unseen"][key].format(detail=rest) if key in page["unseen"] else self.detail
+        return str(page["unchecked"][self.reason].format(detail=detail))
 
 
 @dataclass(frozen=True)

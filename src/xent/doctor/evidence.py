@@ -10,17 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import pairing, sites
-from xent.doctor.natures import ELEMENTWISE, MIXING, VIEWS, Nature, Natures, carry, original
+from xent.doctor.carrying import VIEWS, carry, original
+from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Trace, Value
-
-FOLLOWED = (
-    VIEWS
-    | ELEMENTWISE
-    | frozenset(["mean", "sum", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "avg_pool2d", "max_pool2d_with_indices"])
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +201,3 @@ def gather(seen: Observation) -> Case:
             case.sites.append(hidden)
             case.pairings.append(pairing.read(seen, natures, hidden))
     return case
-
-
-def same_z(case: Case, a: Site, b: Site) -> bool:
-    """Whether two sites judge the same logits."""
-    return original(a.nature.z) is original(b.nature.z)

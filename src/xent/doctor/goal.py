@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from xent.doctor.natures import carry, original
+from xent.doctor.carrying import carry, original
 from xent.doctor.pairing import Pairing
 from xent.doctor.sites import Site
 from xent.doctor.trace import Value

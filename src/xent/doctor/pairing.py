@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 import xent.outputs
-from xent.doctor.natures import Natures, carry, original
+from xent.doctor.carrying import carry, original
+from xent.doctor.natures import Natures
 from xent.doctor.observe import Observation
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
@@ -75,26 +76,26 @@ class Pairing:
 
 
 class Unseen(Exception):  # noqa: N818 - nothing went wrong
-    """Why a pairing could not be read."""
+    """Why a pairing could not be read: a key of the texts, and a detail after a bar."""
 
 
 def read(seen: Observation, natures: Natures, site: Site) -> Pairing:
     """The pairing at a site; raises Unseen with the reason where it cannot be read."""
     if seen.cost is None:
-        raise Unseen("the cost could not be computed")
+        raise Unseen("no-cost")
     z_value, squash = _before(site)
     delta, z, axis = _delta(seen, natures, site, z_value), z_value.numbers, _axis(site)
     large = z.numel() > MOST
     if large and (squash != "softmax" or original(z_value) is not original(site.input)):
-        raise Unseen(f"the output has {z.numel():,} numbers, more than are looked at")
+        raise Unseen(f"large|{z.numel():,}")
     if not large:
         frame = _frame(seen, site, z_value)
         z, delta = z.flatten()[frame], delta.flatten()[frame]
     if not bool(torch.isfinite(delta).all()) or not bool(torch.isfinite(z).any()):
-        raise Unseen("the numbers are not finite")
+        raise Unseen("not-finite")
     if squash == "softmax":
         if axis is None or axis >= z.ndim:
-            raise Unseen("the class axis could not be followed")
+            raise Unseen("class-axis")
         shape, classes = tuple(z.shape), z.shape[axis]
         some = torch.linspace(0, z.numel() // classes - 1, max(1, MOST // classes)).long() if large else slice(None)
         z, delta = (t.movedim(axis, -1).reshape(-1, classes)[some].double() for t in (z, delta))
@@ -105,9 +106,9 @@ def read(seen: Observation, natures: Natures, site: Site) -> Pairing:
         z, delta, y = (t.flatten()[keep].double() for t in (z, delta, y))
         count = len(z)
     if not z.numel():
-        raise Unseen("no sample counts: all are ignored or masked")
+        raise Unseen("none-counts")
     if not bool(torch.isfinite(y).all()):
-        raise Unseen("the targets are not finite")
+        raise Unseen("targets-not-finite")
     scale = _scale(seen, site, count, z.shape[-1] if z.ndim == 2 else 1)
     return _measured(site, squash, z_value, z, y, delta, scale)
 
@@ -135,7 +136,7 @@ def _before(site: Site) -> tuple[Value, str]:
         return (nature.z, nature.kind) if nature.squashed else (site.input, "identity")
     if site.form == "logistic":
         return site.input, "margin"
-    raise Unseen(f"gain is not defined for a cost of this kind ({site.form})")
+    raise Unseen(f"no-gain|{site.form}")
 
 
 def _frame(seen: Observation, site: Site, z_value: Value) -> Tensor:
@@ -147,7 +148,7 @@ def _frame(seen: Observation, site: Site, z_value: Value) -> Tensor:
     if moved is None:
         if z_value.shape == site.input.shape:
             return index
-        raise Unseen("the way from the logits to the cost could not be followed element by element")
+        raise Unseen("way")
     return moved
 
 
@@ -158,12 +159,12 @@ def _delta(seen: Observation, natures: Natures, site: Site, z_value: Value) -> T
         if found is None:
             found = seen.gradient([site.input.tensor])[0] if original(z_value) is original(site.input) else None
         if found is None:
-            raise Unseen("no gradient reaches the logits")
+            raise Unseen("no-gradient")
         return found.detach()
     back = seen.gradient([site.input.tensor])[0]
     squash = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "softmax": None}.get(site.nature.kind)
     if back is None or squash is None or site.input.shape != z_value.shape:
-        raise Unseen("the logits were overwritten in place")
+        raise Unseen("in-place")
     z = z_value.numbers.clone().requires_grad_()
     with torch.enable_grad():
         return torch.autograd.grad(squash(z), z, back)[0].detach()
@@ -179,13 +180,13 @@ def _distribution(site: Site, shape: tuple[int, ...], axis: int, some: Any) -> t
     target = site.target
     rest = (*shape[:axis], *shape[axis + 1 :])
     if not isinstance(target, Value):
-        raise Unseen("the targets could not be found")
+        raise Unseen("no-target")
     y = target.numbers
     if tuple(y.shape) != shape:
         if tuple(y.shape) != rest:
             y = y.squeeze(axis) if y.ndim == len(shape) and y.shape[axis] == 1 else y
         if tuple(y.shape) != rest:
-            raise Unseen(f"targets of shape {target.shape} do not fit logits of shape {shape}")
+            raise Unseen(f"shapes|{list(target.shape)}, {list(shape)}")
         y = y.flatten().long()
         counts = (y != site.option("ignore_index", -100)) & (y >= 0) & (y < classes)
         count, keep, y = int(counts.sum()), counts[some], y[some]
@@ -221,9 +222,9 @@ def _elementwise(site: Site, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
             try:
                 y = y.expand(shape)
             except RuntimeError:
-                raise Unseen(f"targets of shape {target.shape} do not fit answers of shape {shape}") from None
+                raise Unseen(f"shapes|{list(target.shape)}, {list(shape)}") from None
     else:
-        raise Unseen("the targets could not be found")
+        raise Unseen("no-target")
     return y, torch.ones(y.numel(), dtype=torch.bool, device=y.device)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from xent.doctor.natures import MIXING, VIEWS, Nature, Natures, original
+from xent.doctor.carrying import VIEWS, original
+from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.trace import Call, Step, Trace, Value
 
 FORMS = {
@@ -21,7 +22,6 @@ FORMS = {
 }  # fmt: skip
 """What PyTorch's cost functions do with (input, target)."""
 
-ON_LOGITS = ("cross-entropy", "bce-logits", "logistic", "multi-margin")
 ERRORS = ("squared", "absolute", "huber")
 """Costs of the difference a − y."""
 

@@ -8,7 +8,7 @@ seen even when it raises.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,18 +203,6 @@ class Trace:
                     seen.add(before.id)
                     todo.append(before)
         return found
-
-    def behind(self, value: Value) -> Iterator[Value]:
-        """A value and all that it was made from, the latest first."""
-        seen, todo = {value.id}, [value]
-        while todo:
-            todo.sort(key=lambda v: v.id)
-            one = todo.pop()
-            yield one
-            for before in one.made_by.ins if one.made_by else ():
-                if before.id not in seen:
-                    seen.add(before.id)
-                    todo.append(before)
 
 
 def _place(tensor: Tensor) -> tuple[Any, ...]:

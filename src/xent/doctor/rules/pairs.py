@@ -11,7 +11,7 @@ from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
 from xent.doctor.rules.base import Found, rule
-from xent.doctor.rules.targets import binary, multi_hot, one_hot
+from xent.doctor.rules.looks import binary, multi_hot, one_hot
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
 
