@@ -167,10 +167,10 @@ def _show(found: Any, language: str, screen: Console) -> None:
     table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
     goal = percent(found.verdict.goal, 0)
     table.add_column(words["output"], no_wrap=True)
-    table.add_column(words["rate"], justify="right")
+    table.add_column(words["rate"], justify="right", overflow="fold")
     table.add_column(words["accuracy"], justify="right", no_wrap=True)
     for name in (words["epochs"].format(goal=goal), words["stalled"], words["gain"]):
-        table.add_column(name, justify="right", max_width=13)
+        table.add_column(name, justify="right", max_width=14, overflow="fold")
     own, epochs = found.verdict.answer(), found.verdict.answer(EPOCHS)
     summary = {row["side"]: row for row in found.summary.to_dicts()}
     for place, side in enumerate(own.order):
