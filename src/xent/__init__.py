@@ -48,14 +48,19 @@ _HOMES = {
     "linear_cross_entropy_and_grad": "xent.bindings",
 }
 
+_MODULES = ("torch", "jax")
+"""Façades over libraries that are loaded when asked for."""
+
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"xent.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

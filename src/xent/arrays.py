@@ -99,13 +99,23 @@ def widen(x: Array, xp: Any) -> Array:
 
 
 def is_concrete(x: Array) -> bool:
-    """Whether the values of an array may be looked at now: false inside jit, vmap and torch.compile."""
+    """Whether the values of an array may be looked at now: false inside jit, vmap and torch.compile, and of fake tensors."""
     if "jax" in sys.modules and library(x) in ("jax", "jaxlib"):
         return not isinstance(x, sys.modules["jax"].core.Tracer)
     if "torch" in sys.modules and library(x) == "torch":
-        torch = sys.modules["torch"]
-        return not (torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(x))
+        return _is_concrete_tensor(x, sys.modules["torch"])
     return True
+
+
+def _is_concrete_tensor(x: Array, torch: Any) -> bool:
+    """Not while compiling, recording or faking, and not where one layer of torch.func's wrappers stands for many tensors."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0 or torch.jit.is_tracing():
+        return False
+    while torch._C._functorch.is_functorch_wrapped_tensor(x):
+        if torch._C._functorch.is_batchedtensor(x):
+            return False
+        x = torch._C._functorch.get_unwrapped(x)
+    return not x.is_meta and not hasattr(x, "fake_mode")
 
 
 def quiet() -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ No library is imported before an array of it came.
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from importlib import import_module
 from typing import Any, Unpack
@@ -13,7 +14,7 @@ from xent import ops
 from xent.arrays import Numbers, library
 from xent.ops.options import Choices
 
-_HOMES = {"jax": "xent.bindings.jax", "jaxlib": "xent.bindings.jax"}
+_HOMES = {"jax": "xent.bindings.jax", "jaxlib": "xent.bindings.jax", "torch": "xent.bindings.torch"}
 """Where arrays of a library are taken; all others go to `ops`."""
 
 
@@ -41,6 +42,10 @@ def linear_cross_entropy_and_grad(  # noqa: D103
 
 def _home(*arrays: Any) -> Any:
     """The module that takes these arrays. Where they are mixed the ops say so."""
+    if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
+        from xent.bindings import torch  # a statement: the compiler does not trace import_module
+
+        return torch
     libraries = {library(x) for x in arrays}
     if len(libraries) != 1 and libraries != {"jax", "jaxlib"}:  # JAX's arrays and its tracers live in two packages
         return ops

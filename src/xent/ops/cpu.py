@@ -66,7 +66,7 @@ def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
-    """The statistics that were asked for, of the columns that `fused` has written."""
+    """Statistics by name, from the table that `fused` writes."""
     columns = {name: table[:, i].reshape(shape) for i, name in enumerate(cpu_rows.STATISTICS)}
     columns["rank"] = columns["rank"].astype(np.int32)
     columns["correct"] = columns["rank"] == 0

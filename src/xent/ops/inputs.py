@@ -14,7 +14,7 @@ import array_api_compat as compat
 
 from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, namespace, total, widen
 from xent.errors import ArrayKindError, InputError, ShapeError
-from xent.ops.options import Options
+from xent.ops.options import NEVER, Options
 from xent.outputs.targets import insist
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -64,7 +64,7 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
     if options.valid_classes is not None and options.valid_classes > k:
         raise InputError(f"valid_classes={options.valid_classes}, but the logits have only {k} classes (shape {tuple(z.shape)}).")
     hard = _is_hard(z, y, axis)
-    if options.axis is not None:
+    if options.axis is not None and axis != z.ndim - 1:
         z = xp.moveaxis(z, axis, -1)
         y = y if hard else xp.moveaxis(y, axis, -1)
     if hard and dtype_name(y).startswith("uint"):
@@ -81,7 +81,8 @@ def check_values(problem: Problem) -> None:
         return
     if problem.hard:
         ignored = y == options.ignore_index
-        rule = f"class indices run from 0 to {k - 1} ({_counted(problem)}), or are ignore_index={options.ignore_index}"
+        ignoring = "" if options.ignore_index == NEVER else f", or are ignore_index={options.ignore_index}"
+        rule = f"class indices run from 0 to {k - 1} ({_counted(problem)}){ignoring}"
         insist(y, ignored | ((y >= 0) & (y < k)), rule, xp)
         return
     y = widen(y, xp)

@@ -18,6 +18,10 @@ STATISTICS = ("lse", "log_prob", "entropy", "rank", "correct", "margin", "gain",
 """What `stats` can name; `plain.statistics` says what each is."""
 
 
+NEVER = -(2**62)
+"""An ignore_index for whoever ignores nothing."""
+
+
 class Choices(TypedDict, total=False):
     """The keywords that the public functions share; `Options` says what each means."""
 
