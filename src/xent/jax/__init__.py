@@ -7,6 +7,8 @@ from xent.errors import MissingPackageError
 try:
     from xent.bindings.jax import cross_entropy as cross_entropy
     from xent.bindings.jax import cross_entropy_and_grad as cross_entropy_and_grad
+    from xent.bindings.jax import linear_cross_entropy as linear_cross_entropy
+    from xent.bindings.jax import linear_cross_entropy_and_grad as linear_cross_entropy_and_grad
 except ModuleNotFoundError as error:
     if error.name != "jax":
         raise

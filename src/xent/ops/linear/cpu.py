@@ -33,7 +33,7 @@ def knows(linear: Linear) -> bool:
 
 
 def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict[str, Array], list[Array | None]]:
-    """As `plain.through`."""
+    """As `plain.through`; bfloat16 may come as uint16."""
     hidden, W, whole = linear.hidden, linear.weight, linear.whole
     (n, d), k, dtype = hidden.shape, W.shape[0], np.dtype(whole.dtype)
     if whole.hard:
@@ -45,13 +45,13 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     size = max(1, min(BLOCK, linear.memory // 4) // (d * dtype.itemsize)) if hidden.dtype != dtype else k
     block, right = None, True
     for rows in _chunks(linear, any(wants), size):
-        h = np.ascontiguousarray(hidden[rows], dtype)
+        h = np.ascontiguousarray(_wide(hidden[rows], dtype))
         block = aligned(len(h) * k, dtype) if block is None else block
         z = block[: len(h) * k].reshape(len(h), k)
         for classes in _blocks(k, size):
-            np.matmul(h, W[classes].astype(dtype, copy=False).T, out=z[:, classes])
+            np.matmul(h, _wide(W[classes], dtype).T, out=z[:, classes])
         if linear.bias is not None:
-            z += linear.bias.astype(dtype, copy=False)
+            z += _wide(linear.bias, dtype)
         each = scale if scale is None or np.ndim(scale) == 0 else scale[rows]
         grad, its = z if any(wants) else None, table[rows] if len(table) else table
         right &= cpu.fused(
@@ -59,7 +59,7 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
         )
         if by_hidden is not None:
             for classes in _blocks(k, size):
-                _add_product(z[:, classes], W[classes].astype(dtype, copy=False), by_hidden[rows], anew=classes.start == 0)
+                _add_product(z[:, classes], _wide(W[classes], dtype), by_hidden[rows], anew=classes.start == 0)
         if by_weight is not None:
             _add_transposed(z, h, by_weight, anew=rows.start == 0)
         if by_bias is not None:
@@ -82,6 +82,11 @@ def _chunks(linear: Linear, wanted: bool, size: int) -> Iterator[slice]:
     a_row = linear.itemsize * (k + (d if needs_copy else 0) + (d if wide else 0))
     room = linear.memory - fixed
     return linear.chunks(a_row, memory=room if wanted else min(room, max(EVALUATED, a_row)))
+
+
+def _wide(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """x in the type computed in; uint16 is bfloat16, the upper half of a float32."""
+    return (x.astype(np.uint32) << 16).view(np.float32) if x.dtype == np.uint16 else x.astype(dtype, copy=False)
 
 
 def _blocks(k: int, size: int) -> Iterator[slice]:

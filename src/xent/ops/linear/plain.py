@@ -22,7 +22,7 @@ Wants = tuple[bool, bool, bool]
 
 
 def through(linear: Linear, wants: Wants, scale: Array | None) -> tuple[Array, dict[str, Array], list[Array | None]]:
-    """The cost and the statistics of every row, and the gradients that are wanted of Σ scale·cost, in their arrays' dtype.
+    """The cost and the statistics of every row, and the gradients that are wanted of Σ scale·cost, in the dtype computed in.
 
     scale is one number or one a row; None is 1.
     """
@@ -43,6 +43,6 @@ def through(linear: Linear, wants: Wants, scale: Array | None) -> tuple[Array, d
         by_weight, by_bias = by_weight + delta.T @ h, by_bias + xp.sum(delta, axis=0)
     joined = xp.concat(costs) if costs else xp.zeros((0,), dtype=linear.whole.dtype)
     table = {name: xp.concat([part[name] for part in stats]) for name in linear.each.stats if stats}
-    hidden = xp.concat(by_hidden) if by_hidden else xp.zeros_like(linear.hidden)
-    grads = [xp.astype(g, W.dtype) if wanted else None for g, wanted in zip((hidden, by_weight, by_bias), wants, strict=True)]
+    hidden = xp.concat(by_hidden) if by_hidden else xp.zeros_like(widen(linear.hidden, xp))
+    grads = [g if wanted else None for g, wanted in zip((hidden, by_weight, by_bias), wants, strict=True)]
     return joined, table, grads

@@ -18,7 +18,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from xent.arrays import Array, Numbers, quiet
-from xent.bindings import xla
+from xent.bindings.jax import xla
 from xent.ops import plain, reduction
 from xent.ops.inputs import Problem, check_values, read
 from xent.ops.options import Choices, Options
@@ -61,32 +61,38 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
 
 def _problem(logits: Any, target: Any, choices: Any) -> Problem:
     """The arguments, checked as far as they can be seen now."""
-    options = Options.of({name: _own(v) if name == "weight" else v for name, v in choices.items()})
-    problem = read(_own(logits), _own(target), options)
+    problem = read(own(logits), own(target), options_of(choices))
     with jax.ensure_compile_time_eval():  # what is known is looked at, also while a function around it is traced
         check_values(problem)
     return problem
 
 
-def _own(x: Any) -> Any:
+def options_of(choices: Any) -> Options:
+    """The keywords as Options, class weights as JAX's."""
+    return Options.of({name: own(v) if name == "weight" else v for name, v in choices.items()})
+
+
+def own(x: Any) -> Any:
     """NumPy arrays and numbers as JAX's; the arrays of other libraries as they are, for an error that names them."""
     return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) else x
 
 
 def _run(function: Callable[..., Any], problem: Problem) -> Any:
     options = problem.options
-    run = _compiled if _known(options) else _call
+    run = compiled if known(options) else call
     return run(function, problem.hard, options.static, problem.logits, problem.target, problem.weight, options.denominator)
 
 
-def _call(function: Callable[..., Any], *args: Any) -> Any:
+def call(function: Callable[..., Any], *args: Any) -> Any:
+    """function(*args), for `compiled`."""
     return function(*args)
 
 
-_compiled = jax.jit(_call, static_argnums=(0, 1, 2))
+compiled = jax.jit(call, static_argnums=(0, 1, 2))
+"""A function of (hard, options, *arrays), compiled for each value of the first two."""
 
 
-def _known(options: Options) -> bool:
+def known(options: Options) -> bool:
     """Whether equal options mean equal formulas: a φ of the caller's own may hold more than its fields, and is not cached."""
     return options.shape is None or type(options.shape).__module__.startswith("xent.")
 
@@ -98,26 +104,26 @@ def _of(hard: bool, options: Options, z: Array, y: Array, w: Array | None, denom
 def _cost(hard: bool, options: Options, z: Array, y: Array, w: Array | None, denominator: Any) -> Any:
     problem = _of(hard, options, z, y, w, denominator)
     stats = plain.statistics(problem) if options.stats else {}
-    return reduction.reduced(problem, _rules(hard, options)[0](z, y, w)), stats
+    return reduction.reduced(problem, rules(hard, options)[0](z, y, w)), stats
 
 
 def _cost_and_grad(hard: bool, options: Options, z: Array, y: Array, w: Array | None, denominator: Any) -> Any:
     problem = _of(hard, options, z, y, w, denominator)
     cost, stats = _cost(hard, options, z, y, w, denominator)
-    grad = reduction.scaled(problem, _rules(hard, options)[1](z, y, w), reduction.scale(problem))
+    grad = reduction.scaled(problem, rules(hard, options)[1](z, y, w), reduction.scale(problem))
     return cost, grad.astype(z.dtype), stats
 
 
 # ── the rules ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _rules(hard: bool, options: Options) -> tuple[Any, Any]:
+def rules(hard: bool, options: Options) -> tuple[Any, Any]:
+    """(costs, deltas) of rows as functions of z, y and w that know their derivatives, whatever is done with the rows."""
     bare = replace(options, denominator=None, reduction="none", stats=(), axis=None, on_empty="nan")  # all that rows depend on
-    return _known_rules(hard, bare) if _known(bare) else _make_rules(hard, bare)
+    return _cached_rules(hard, bare) if known(bare) else _make_rules(hard, bare)
 
 
 def _make_rules(hard: bool, options: Options) -> tuple[Any, Any]:
-    """(costs, deltas) of rows as functions of z, y and w that know their derivatives."""
     problem = partial(_of, hard, options)
 
     @jax.custom_jvp
@@ -147,7 +153,7 @@ def _make_rules(hard: bool, options: Options) -> tuple[Any, Any]:
     return costs, deltas
 
 
-_known_rules = cache(_make_rules)
+_cached_rules = cache(_make_rules)
 
 
 def _tangent(f: Callable[..., Array], primals: Any, tangents: Any) -> Array:
