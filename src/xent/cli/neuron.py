@@ -15,7 +15,7 @@ from xent.activations import Activation
 from xent.cli import flags, terminal
 from xent.errors import InputError
 from xent.neuron import Neuron, Run, tables
-from xent.outputs import Output, output
+from xent.outputs import output
 from xent.outputs.naming import split
 
 Start = Callable[[Activation], Neuron]

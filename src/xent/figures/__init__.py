@@ -9,6 +9,7 @@ from xent.figures.maps import draw_map as draw_map
 from xent.figures.maps import draw_sweep as draw_sweep
 from xent.figures.outputs import draw_activation as draw_activation
 from xent.figures.outputs import draw_output as draw_output
+from xent.figures.overlay import draw_outputs as draw_outputs
 from xent.figures.runs import draw_runs as draw_runs
 from xent.figures.style import save as save
 from xent.figures.style import svg as svg

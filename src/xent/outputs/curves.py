@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from xent.activations import Identity
 from xent.arrays import quiet
 from xent.costs import Labels, MarginCost
+from xent.errors import UnknownNameError
 from xent.outputs.base import Output
 
 CLASSES = 3
@@ -24,6 +24,10 @@ DISTANCES = (0.98, 10.0, 100.0)
 """How far an answer is off, where there is no range."""
 INPUTS = (-4.0, 0.0, 4.0)
 """Weighted inputs, where an answer may belong to none or to many of them."""
+WAYS = ("answer", "input")
+"""What the curves of several outputs are read along: each one's own axis, or the weighted input."""
+FAR = 8.0
+"""How far the weighted input goes to either side."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,21 @@ def along_inputs(output: Output, target: float, z: Float[np.ndarray, " n"]) -> C
         if output.activation.vector:
             return _of_softmax(output, target, np.stack([z, *[np.zeros_like(z)] * (CLASSES - 1)], axis=-1), "z", z)
         return _of_one(output, target, z, "z", z)
+
+
+def overlaid(output: Output, share: float, way: str = "answer", points: int = 401) -> Curve:
+    """The output at a target between its hard ones, `share` of the way from low to high, read along one of WAYS.
+
+    >>> from xent.outputs import output
+    >>> overlaid(output("quadratic@tanh"), 0.5, "input", points=3).x
+    array([-8.,  0.,  8.])
+    """
+    if way not in WAYS:
+        raise UnknownNameError("way to read curves", way, WAYS)
+    target = target_at(output, share)
+    if way == "input":
+        return along_inputs(output, target, np.linspace(-FAR, FAR, points))
+    return along(output, target, np.linspace(*ends(output), points))
 
 
 def _of_one(output: Output, target: float, z: Float[np.ndarray, " n"], kind: str, x: Float[np.ndarray, " n"]) -> Curve:
