@@ -61,7 +61,10 @@ def choice(asked: Asked, name: str, known: tuple[str, ...]) -> str:
 
 def outputs(asked: Asked, default: str = PAIR) -> list[Output]:
     """The outputs to set side by side."""
-    names = split(str(asked.get("outputs", default)))
+    text = str(asked.get("outputs", default))
+    if len(text) > MOST_OUTPUTS * MOST_LETTERS:
+        raise InputError(f"the outputs are named in at most {MOST_OUTPUTS * MOST_LETTERS} letters, but {len(text)} came.")
+    names = split(text)
     if not 1 <= len(names) <= MOST_OUTPUTS:
         raise InputError(f"from 1 to {MOST_OUTPUTS} outputs stand side by side, but {len(names)} came.")
     for name in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import secrets
 import socket
 import threading
@@ -113,7 +114,7 @@ def _shell(language: str) -> str:
     given = {"lang": texts_tag(language), "title": said["title"], "noscript": said["noscript"], "version": __version__}
     for name, value in given.items():
         html = html.replace(f"{{{{{name}}}}}", escape(value))
-    return html
+    return html.replace("{{styles}}", "".join(f'<meta id="{id}">' for id in plotly_styles()))
 
 
 def texts_tag(language: str) -> str:
@@ -129,6 +130,12 @@ def plotly_script() -> Path:
     if place is None or not place.is_file():
         raise MissingPackageError("the lab draws with plotly, which is not here: pip install 'xent[lab]'.")
     return place
+
+
+@cache
+def plotly_styles() -> list[str]:
+    """The ids of the style elements that parts of plotly's script bring along, unless an element with that id is there."""
+    return sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', plotly_script().read_text(encoding="utf-8"))))
 
 
 # ── starting and stopping ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -58,7 +58,7 @@ def _lifted(tree: Any, arrays: list[np.ndarray]) -> Any:
     """The tree with every array taken out."""
     match tree:
         case np.ndarray():
-            arrays.append(np.ascontiguousarray(tree))
+            arrays.append(np.asarray(tree, order="C"))
             return {"$": len(arrays) - 1}
         case dict():
             return {str(key): _lifted(value, arrays) for key, value in tree.items()}

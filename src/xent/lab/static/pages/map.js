@@ -113,8 +113,8 @@ export function map(main, lab, kept) {
       return made;
     };
     if (data.plane === "rate") upright.replaceChildren(...[0.001, 0.01, 0.1, 1, 10].filter((v) => v >= low && v <= high).map((v) => place("bottom", `calc(${side(Math.log(v), Math.log(low), Math.log(high))} - 1.4em)`, v)));
-    else upright.replaceChildren(...ticks(low, high, 4).map((v) => place("top", side(-v, -high, -low), v)));
-    level.replaceChildren(...ticks(left, right, 4).map((v) => place("left", side(v, left, right), v)));
+    else upright.replaceChildren(...ticks(low, high, 6).map((v) => place("top", side(-v, -high, -low), v)));
+    level.replaceChildren(...ticks(left, right, 6).map((v) => place("left", side(v, left, right), v)));
     across.replaceChildren(...rich(`map.axes_${data.plane}`));
   }
 
