@@ -11,7 +11,8 @@ import sys
 
 def start(*flags: str) -> tuple[subprocess.Popen[str], str]:
     """A running lab and its link."""
-    command = [sys.executable, "-m", "xent", "lab", "--no-browser", "--port", "0", "--lang", "en", *flags]
+    port = () if "--port" in flags else ("--port", "0")
+    command = [sys.executable, "-m", "xent", "lab", "--no-browser", "--lang", "en", *port, *flags]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     )

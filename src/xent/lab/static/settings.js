@@ -10,7 +10,7 @@ export function settings() {
 /** The address of a page with these settings; what is empty is left out. */
 export function address(page, given) {
   const kept = Object.entries(given).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const query = new URLSearchParams(kept).toString().replaceAll("%40", "@").replaceAll("%2C", ",").replaceAll("%28", "(").replaceAll("%29", ")");
+  const query = new URLSearchParams(kept).toString().replace(/%(40|2C|28|29|3D)/g, decodeURIComponent); // @ , ( ) = can be read as they are
   return `/${page}${query ? "?" + query : ""}`;
 }
 

@@ -70,7 +70,7 @@ export function costs(main, lab, kept) {
     data = answer;
     wrong.say(data.outputs.map(({ label, problem }) => problem && `${label}: ${problem}`));
     const shape = data.outputs.map(({ template }) => template).join();
-    if (shape !== list.shape || !main.querySelector(".dials")?.contains(document.activeElement)) list.sync(lab.settings.outputs, data.outputs);
+    if (shape !== list.shape || !document.activeElement.closest(".dials")) list.sync(lab.settings.outputs, data.outputs);
     list.shape = shape;
     const shown = data.outputs.filter(({ x }) => x);
     const kinds = [...new Set(shown.map(({ axis }) => axis))];
