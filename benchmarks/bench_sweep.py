@@ -36,8 +36,8 @@ from xent import kernels
 torch.set_num_threads(kernels.threads())
 
 RATE, LEARNED, X, Y = 0.15, 0.1, 1.0, 0.0
-INSTRUCTIONS = {"float32": 17, "float64": 23}
-"""z: 1. e^(−z): scaling 1, rounding 2, remainder 1, polynomial 5 (float64: 11). 1 + u, 1/(1 + u), u·p: 3. δ: 2. Update: 2."""
+INSTRUCTIONS = {"float32": 9, "float64": 13}
+"""With the odds u = e^(−z) as what is taught: 1 + u, 1/(1 + u), u·p: 3. δ: 2. u·δ: 1. Polynomial: 2 (float64: 6). Update: 1."""
 MARK = "<!-- sweep -->"
 
 

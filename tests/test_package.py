@@ -12,7 +12,21 @@ import pytest
 
 import xent
 
-HEAVY = ("torch", "jax", "matplotlib", "sympy", "numba", "polars", "scipy", "rich", "cyclopts", "jinja2", "plotille")
+HEAVY = (
+    "torch",
+    "jax",
+    "matplotlib",
+    "sympy",
+    "numba",
+    "polars",
+    "scipy",
+    "sklearn",
+    "joblib",
+    "rich",
+    "cyclopts",
+    "jinja2",
+    "plotille",
+)
 
 
 def run_python(code: str) -> str:

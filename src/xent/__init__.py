@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xent import data as data
     from xent.activations import Activation as Activation
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from xent.outputs import Output as Output
     from xent.outputs import catalogue as catalogue
     from xent.outputs import output as output
+    from xent.racing import Race as Race
+    from xent.racing import race as race
 
 __version__ = "0.1.0"
 
@@ -38,16 +41,22 @@ _HOMES = {
     "sweep": "xent.neuron",
     "Check": "xent.checking",
     "check_cost": "xent.checking",
+    "race": "xent.racing",
+    "Race": "xent.racing",
 }
 
-__all__ = ["__version__", *_HOMES]
+_MODULES = ("data",)
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"xent.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

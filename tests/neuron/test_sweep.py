@@ -189,6 +189,42 @@ def test_odd_sizes_one_sample_for_all(size):
             assert_twins(*both(w, b, 1.0, y, output, steps=50), w, b)
 
 
+def odds_kernels():
+    """Each output that is taught through its odds, with either length of polynomial; the rest of the grid is slow: it compiles."""
+    costs = [
+        "quadratic",
+        "cross-entropy",
+        "absolute",
+        "poly(epsilon=-1)",
+        "symmetric-cross-entropy",
+        "smooth(quadratic, epsilon=0.1)",
+    ]
+    names = [*(f"{c}@sigmoid" for c in costs), *(f"{c}@tanh" for c in costs if "symmetric" not in c), "logistic@identity"]
+    for i, (name, dtype, rate) in enumerate(product(names, ("float32", "float64"), (0.01, 0.1))):
+        first = name in ("quadratic@sigmoid", "cross-entropy@tanh") and i % 4 in (0, 3)
+        yield pytest.param(xent.output(name), dtype, rate, marks=[] if first else pytest.mark.slow, id=f"{name}-{dtype}-{rate}")
+
+
+@pytest.mark.parametrize(("output", "dtype", "rate"), list(odds_kernels()))
+def test_taught_through_their_odds(output, dtype, rate):
+    """Where all neurons have one sample, for starts within ±79: each end as target, and one between where the odds serve it."""
+    z = np.random.default_rng(3).uniform(-79, 79, size=700)
+    z[:8] = 0.0, 79.0, -79.0, 1e-3, 2.0, -2.0, 40.0, -40.0
+    unit = output.activation.name
+    w = np.asarray(z / (4 if unit == "tanh" else 2), dtype)
+    for y in (0.0 if unit == "sigmoid" else -1.0, 1.0, 0.5)[: 2 if unit == "identity" else 3]:
+        degree, _ = cpu._growth(output, np.asarray(1.0), np.asarray(y), rate, w.dtype, y != 0.5)
+        assert degree > 0 or rate == 0.1 or (unit == "tanh" and y == 0.5)
+        assert_twins(*both(w, w, 1.0, y, output, rate=rate, steps=120), w, w, rate=rate, rough="absolute" in str(output))
+
+
+def test_a_neuron_that_gets_no_correction_stays_exactly_where_it_is():
+    w = np.asarray([20.0, -39.5, 17.25], np.float32)
+    many = cpu.sweep(w, w, np.float32(1), np.float32(0), xent.output("quadratic@sigmoid"), 0.15, 1000, np.float32(0.1), np)
+    np.testing.assert_array_equal(many[1], w)
+    np.testing.assert_array_equal(many[2], w)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rate", [30.0, 1e5, 1e30])
 def test_large_rates_and_excursions_to_infinity(dtype, rate):

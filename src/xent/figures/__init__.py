@@ -1,6 +1,6 @@
-"""What a person looks at: the twelve figures of the article's report, the curves of any run, and those of any output.
+"""What a person looks at: the figures of the article's report, of any run and sweep, of any output, and of a race.
 
-Stands on `article`, `neuron` and `outputs`; does no maths of its own.
+Stands on `article`, `racing`, `neuron` and `outputs`; does no maths of its own.
 """
 
 from xent.figures.article import ARTICLE as ARTICLE
@@ -10,6 +10,8 @@ from xent.figures.maps import draw_sweep as draw_sweep
 from xent.figures.outputs import draw_activation as draw_activation
 from xent.figures.outputs import draw_output as draw_output
 from xent.figures.overlay import draw_outputs as draw_outputs
+from xent.figures.race import draw_race as draw_race
+from xent.figures.race import draw_race_part as draw_race_part
 from xent.figures.runs import draw_runs as draw_runs
 from xent.figures.style import save as save
 from xent.figures.style import svg as svg

@@ -1,23 +1,23 @@
 """Many neurons at once, all their steps fused into one loop over the neurons: Numba, in vector instructions and threads.
 
 The twin of `plain`. A block of neurons stays in the first-level cache for all its steps; the loop over the block is what LLVM
-vectorises. δ and the error of each output stand here once more, from the closed forms of `outputs.squashed` and
-`outputs.linear`, with what does not change from step to step taken out: the shares of the target, computed beforehand.
+vectorises. What is computed there stands in `recipes`. Where all neurons have one sample and one rate, w and b move along a
+line, and the odds u = e^(−z) say where on it: a step needs no exponential then, only e^t − 1 of a small t (`_odds_steps`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from xent import costs
-from xent.activations import Identity, Sigmoid, Tanh
+from xent.activations import Tanh
 from xent.arrays import Array, quiet
-from xent.kernels import Kernel, aligned, cached, compiled, held, mathematics, share_out, specialised
-from xent.neuron import plain
+from xent.kernels import Kernel, aligned, cached, compiled, mathematics, share_out, specialised
+from xent.neuron import plain, recipes
+from xent.neuron.recipes import ACTIVATIONS, STRAIGHT, Recipe
 from xent.outputs import Output
 from xent.outputs.registry import pair
 from xent.outputs.smoothed import Smoothed
@@ -26,217 +26,26 @@ from xent.outputs.squashed import Shares, Squashed, Symmetric
 BLOCK = 256
 """Neurons of a block: their numbers take at most 18 KiB, so a block's steps never leave the first-level cache."""
 
-# ── p, 1 − p and the error; σ(z) ───────────────────────────────────────────────────────────────────────────────────────
-# A target is y with its shares `high` and `low` of the two ends (of a margin cost's label, as 0 or 1). Names that are not
-# defined here (real, exp, sides, …) are filled in by `specialised`.
-
-
-def _within(s: Any) -> Any:
-    """s held to where e^s and e^(−s) are normal numbers: p is right to the last digit there, and beyond it is the edge's."""
-    return held(s, near)
-
-
-def _sigmoid_sides(z: Any, y: Any, high: Any, low: Any) -> Any:
-    """(s, p, 1 − p, error) of one sigmoid: with u = e^(−s), p = 1/(1 + u) and 1 − p = u·p."""
-    u = exp_near(-within(z))
-    p = real(1) / (real(1) + u)
-    rest = u * p
-    return z, p, rest, mix(low, p, high, rest)
-
-
-def _tanh_sides(z: Any, y: Any, high: Any, low: Any) -> Any:
-    """The same with s = 2z, where the error is twice as wide; near 0 it is a − y, as answer and target may both be small."""
-    s, p, rest, e = sigmoid_sides(z + z, y, high, low)
-    return s, p, rest, answer(z) - y if abs(y) <= real(0.5) else e + e
-
-
-def _tanh_end_sides(z: Any, y: Any, high: Any, low: Any) -> Any:
-    """The same where the target is the low end."""
-    s, p, rest, e = sigmoid_sides(z + z, y, high, low)
-    return s, p, rest, e + e
-
-
-def _mixed(low: Any, above: Any, high: Any, below: Any) -> Any:
-    """What belongs to either end, by its share in the target."""
-    return low * above - high * below
-
-
-def _low_alone(low: Any, above: Any, high: Any, below: Any) -> Any:
-    """The same where the target is the low end."""
-    return above
-
-
-def _sigmoid_answer(z: Any) -> Any:
-    t = exp(-abs(z))
-    return (real(1) if z >= real(0) else t) / (real(1) + t)
-
-
-def _tanh_answer(z: Any) -> Any:
-    power, tail = exp_parts(within(real(-2) * z))
-    minus = power * tail + (power - real(1))
-    return -minus / (minus + real(2)) if minus < real(1) else real(2) / (minus + real(2)) - real(1)
-
-
-def _identity_answer(z: Any) -> Any:
-    return z
-
-
-# ── (δ, error) of each output ──────────────────────────────────────────────────────────────────────────────────────────
-# `slope` is σ′ over p(1 − p), `steep` the steepness; `extra` is a third number made of the target.
-
-
-def _quadratic(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    _, p, rest, e = sides(z, y, high, low)
-    return e * slope(p * rest), e
-
-
-def _absolute(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    _, p, rest, e = sides(z, y, high, low)
-    return sign(e) * slope(p * rest), e
-
-
-def _cross_entropy(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    _, _, _, e = sides(z, y, high, low)
-    return e, e
-
-
-def _symmetric(z: Any, y: Any, high: Any, low: Any, extra: Any, alpha: Any) -> Any:
-    """`extra` is β(u(y_high) − u(y_low))."""
-    _, p, rest, e = sides(z, y, high, low)
-    return alpha * e + (p * rest) * extra, e
-
-
-def _surprisal(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    """φ(ℓ): δ = steepness·(c_low·p − c_high·(1 − p)), c = share·φ′(ℓ)."""
-    s, p, rest, e = sides(z, y, high, low)
-    c_high, c_low = phi_slopes(s, p, rest, c)
-    return steep(mix(low, c_low * p, high, c_high * rest)), e
-
-
-def _poly_slopes(s: Any, p: Any, rest: Any, epsilon: Any) -> Any:
-    """φ′ = 1 + εp, of two terms that are never negative, for either end."""
-    if epsilon > real(0):
-        return real(1) + epsilon * p, real(1) + epsilon * rest
-    return (real(1) + epsilon) - epsilon * rest, (real(1) + epsilon) - epsilon * p
-
-
-def _lq_slopes(s: Any, p: Any, rest: Any, q: Any) -> Any:
-    """φ′ = p^q = e^(−qℓ)."""
-    ell_high, ell_low = surprisals(s, p, rest)
-    return exp(-q * ell_high), exp(-q * ell_low)
-
-
-def _focal_slopes(s: Any, p: Any, rest: Any, gamma: Any) -> Any:
-    """φ′ = (1 − p)^γ·(1 + γ·pℓ/(1 − p)), where (1 − p)^γ = e^(−γℓ) with the other end's ℓ."""
-    ell_high, ell_low = surprisals(s, p, rest)
-    near_high, near_low = surprisals(within(s), p, rest)  # finite, so that p·ℓ is 0 where p is
-    return (
-        exp(-gamma * ell_low) * (real(1) + gamma * (p * (near_high / rest))),
-        exp(-gamma * ell_high) * (real(1) + gamma * (rest * (near_low / p))),
-    )
-
-
-def _surprisals(s: Any, p: Any, rest: Any) -> Any:
-    """−log p and −log(1 − p): max(∓s, 0) + log(1 + t), t = e^(−|s|) the ratio of the two. The size of s is kept finite: 0·∞."""
-    softness = log1p(rest / p if s > real(0) else p / rest)
-    bound = -HUGE if s < -HUGE else HUGE if s > HUGE else s
-    return (real(0) if s > real(0) else -bound) + softness, (bound if s > real(0) else real(0)) + softness
-
-
-def _linear_quadratic(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    return z - y, z - y
-
-
-def _linear_absolute(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    return sign(z - y), z - y
-
-
-def _rescaled(z: Any, y: Any, high: Any, low: Any, extra: Any, big: Any) -> Any:
-    """`high` and `low` are k·y and 1 − y, `extra` is the target t."""
-    right = real(0) if high == real(0) else z - big
-    wrong = real(0) if low == real(0) else z
-    return high * right + low * wrong, z - extra
-
-
-def _margin(z: Any, y: Any, high: Any, low: Any, extra: Any, c: Any) -> Any:
-    """f(m), m = yz: δ = y·f′(m); the error is that of a sigmoid."""
-    _, _, _, e = sides(z, y, high, low)
-    return y * margin_slope(y * z), e
-
-
-def _hinge_slope(m: Any) -> Any:
-    return real(0) if m >= real(1) else (real(-1) if m < real(1) else m)
-
-
-def _squared_hinge_slope(m: Any) -> Any:
-    return real(-2) * (real(0) if m >= real(1) else real(1) - m)
-
-
-def _exponential_slope(m: Any) -> Any:
-    return -exp(-m)
-
-
-def _once(v: Any) -> Any:
-    return v
-
-
-def _twice(v: Any) -> Any:
-    return v + v
-
-
-def _four_times(v: Any) -> Any:
-    return real(4) * v
-
-
-def _sign(v: Any) -> Any:
-    return real(1) if v > real(0) else (real(-1) if v < real(0) else v)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an output is computed here: names of functions above, and what stands for the names that they use."""
-
-    formula: Any
-    parts: dict[str, Any]
-    parameter: str = ""
-
-
-SQUASHED = {
-    costs.Quadratic: Recipe(_quadratic, {}),
-    costs.Absolute: Recipe(_absolute, {}),
-    costs.CrossEntropy: Recipe(_cross_entropy, {}),
-    costs.SymmetricCrossEntropy: Recipe(_symmetric, {}, "alpha"),
-    costs.Poly: Recipe(_surprisal, {"phi_slopes": _poly_slopes}, "epsilon"),
-    costs.GeneralizedLq: Recipe(_surprisal, {"phi_slopes": _lq_slopes}, "q"),
-    costs.Focal: Recipe(_surprisal, {"phi_slopes": _focal_slopes}, "gamma"),
-}
-STRAIGHT = (_linear_quadratic, _linear_absolute, _rescaled)
-"""Formulas without a sigmoid. The others forget a nan in z: neurons whose w or b overflowed are left to the plain twin."""
-LINEAR = {
-    costs.Quadratic: Recipe(_linear_quadratic, {}),
-    costs.Absolute: Recipe(_linear_absolute, {}),
-    costs.RescaledQuadratic: Recipe(_rescaled, {}, "M"),
-    costs.Logistic: Recipe(_cross_entropy, {}),
-    costs.Hinge: Recipe(_margin, {"margin_slope": _hinge_slope}),
-    costs.SquaredHinge: Recipe(_margin, {"margin_slope": _squared_hinge_slope}),
-    costs.Exponential: Recipe(_margin, {"margin_slope": _exponential_slope}),
-}
-ACTIVATIONS: dict[type, tuple[dict[Any, Recipe], dict[str, Any]]] = {
-    Sigmoid: (SQUASHED, {"answer": _sigmoid_answer, "slope": _once, "steep": _once}),
-    Tanh: (SQUASHED, {"answer": _tanh_answer, "slope": _four_times, "steep": _twice}),
-    Identity: (LINEAR, {"answer": _identity_answer, "slope": _once, "steep": _once}),
-}
-
 # ── the loop ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 LANES = 10 * BLOCK
 W, B, A, X, RATE, EXTRA, TURN, Y, HIGH, LOW = range(0, LANES, BLOCK)
 """Where the numbers of a block stand in `lanes`: one array with known distances, which LLVM need not check for overlaps."""
+ODDS_NOW, ODDS_FIRST = X, RATE
+"""Where all neurons have one sample, these places are free."""
 
 NEVER = np.int32(2**31 - 1)
 
 
-def _learn(w: Any, b: Any, first: Any, a: Any, each: Any, sample: Any, steps: Any, learned: Any, c: Any, lanes: Any) -> None:
+FAR = 80.0
+"""Logits further out than this are left to w and b: there u would leave the normal numbers."""
+DEGREES = {"float32": ((0.05, 2), (0.5, 5)), "float64": ((0.05, 6), (0.5, 11))}
+"""(limit, degree): the polynomial of this degree gives (e^t − 1)/t for |t| ≤ limit with an error below an eighth of an ulp of 1."""
+
+
+def _learn(
+    w: Any, b: Any, first: Any, a: Any, each: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any, lanes: Any
+) -> None:
     """Teach all neurons of w and b, in place, one block after another; a and first are written."""
     soonest = np.empty(BLOCK, np.int32)
     for start in range(0, w.size, BLOCK):
@@ -246,18 +55,30 @@ def _learn(w: Any, b: Any, first: Any, a: Any, each: Any, sample: Any, steps: An
         for row in range(each.shape[0]):
             for i in range(size):
                 lanes[X + row * BLOCK + i] = each[row, start + i]
-        learn_block(lanes, soonest, sample, steps, learned, c)
+        learn_block(lanes, soonest, sample, steps, learned, c, powers)
         for i in range(size):
             w[start + i], b[start + i], a[start + i] = lanes[W + i], lanes[B + i], lanes[A + i]
             first[start + i] = soonest[i] if soonest[i] != NEVER else -1
 
 
-def _learn_block(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any) -> None:
+def _learn_block(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any) -> None:
     """All steps of one block; every loop over it is a vector loop, of a length known beforehand."""
     for i in range(BLOCK):
         soonest[i] = NEVER
         _, _, _, turn, _, _, _ = numbers(lanes, sample, i)
         lanes[W + i], lanes[B + i] = turn * lanes[W + i], turn * lanes[B + i]
+    take_steps(lanes, soonest, sample, steps, learned, c, powers)
+    now = np.int32(steps)
+    for i in range(BLOCK):
+        x, _, extra, turn, y, high, low = numbers(lanes, sample, i)
+        z = lanes[W + i] * x + lanes[B + i]
+        _, e = formula(z, y, high, low, extra, c)
+        soonest[i] = min(soonest[i], now if abs(e) < learned else NEVER)
+        lanes[A + i], lanes[W + i], lanes[B + i] = answer(turn * z), turn * lanes[W + i], turn * lanes[B + i]
+
+
+def _steps(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any) -> None:
+    """w and b, step after step."""
     for step in range(steps):
         now = np.int32(step)
         for i in range(BLOCK):
@@ -267,13 +88,41 @@ def _learn_block(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any
             lanes[W + i] = w - (rate * x) * delta
             lanes[B + i] = b - rate * delta
             soonest[i] = min(soonest[i], now if abs(e) < learned else NEVER)
-    now = np.int32(steps)
+
+
+def _odds_steps(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any) -> None:
+    """The same with u = e^(−s), s = z or 2z: z falls by k·δ, k = rate·(1 + x²), so u grows by u·(e^t − 1), t = kδ or 2kδ.
+
+    What z has fallen by in all is shared out between w and b as every step would have: x to 1.
+    """
+    x, _, extra, _, y, high, low = sample
+    far = real(0)
     for i in range(BLOCK):
-        x, _, extra, turn, y, high, low = numbers(lanes, sample, i)
-        z = lanes[W + i] * x + lanes[B + i]
-        _, e = formula(z, y, high, low, extra, c)
-        soonest[i] = min(soonest[i], now if abs(e) < learned else NEVER)
-        lanes[A + i], lanes[W + i], lanes[B + i] = answer(turn * z), turn * lanes[W + i], turn * lanes[B + i]
+        s = steep(lanes[W + i] * x + lanes[B + i])
+        far = max(far, abs(s))
+        lanes[ODDS_NOW + i] = lanes[ODDS_FIRST + i] = exp_near(-within(s))
+    if not far <= real(FAR):
+        by_w_and_b(lanes, soonest, sample, steps, learned, c, powers)
+        return
+    for step in range(steps):
+        now = np.int32(step)
+        for i in range(BLOCK):
+            u = lanes[ODDS_NOW + i]
+            delta, e = odds_formula(u, y, high, low, extra, c)
+            lanes[ODDS_NOW + i] = u + (u * delta) * polynomial(delta, powers)
+            soonest[i] = min(soonest[i], now if abs(e) < learned else NEVER)
+    for i in range(BLOCK):
+        fallen = log(lanes[ODDS_NOW + i] / lanes[ODDS_FIRST + i]) / steep(real(1) + x * x)
+        lanes[W + i] -= x * fallen
+        lanes[B + i] -= fallen
+
+
+def _polynomial(v: Any, coefficients: Any) -> Any:
+    """Σ c_j v^j, the highest power first."""
+    value = coefficients[0]
+    for j in range(1, DEGREE + 1):
+        value = value * v + coefficients[j]
+    return value
 
 
 def _of_all(lanes: Any, sample: Any, i: Any) -> Any:
@@ -286,24 +135,27 @@ def _of_each(lanes: Any, sample: Any, i: Any) -> Any:
 
 
 @cache
-def kernel(cost: type[costs.Cost], activation: type, dtype: str, alike: bool, hard: bool) -> Kernel:
+def kernel(cost: type[costs.Cost], activation: type, dtype: str, alike: bool, hard: bool, degree: int = 0) -> Kernel:
     """The loop for one formula and one number type; `alike` where all neurons have the same sample and rate.
 
     `hard`: every target is the low end. That of the high end is its mirror image, δ(−z) with the ends exchanged being −δ(z).
+    `degree`: that of the polynomial with which the odds grow; 0 where w and b are taught instead.
     """
-    recipes, parts = ACTIVATIONS[activation]
-    recipe = recipes[cost]
-    names = vars(mathematics(dtype)) | {"HUGE": np.dtype(dtype).type(1e30)}
-    kind = f"{cost.name}_{activation.__name__}_{dtype}_{'alike' if alike else 'each'}_{'hard' if hard else 'soft'}"
-    helpers = {"within": _within, "sign": _sign, "surprisals": _surprisals, "mix": _low_alone if hard else _mixed, **parts}
-    helpers |= {"sigmoid_sides": _sigmoid_sides, "sides": _sigmoid_sides}
-    if activation is Tanh:
-        helpers["sides"] = _tanh_end_sides if hard else _tanh_sides
-    helpers |= recipe.parts | {"formula": recipe.formula, "numbers": _of_all if alike else _of_each}
+    names = vars(mathematics(dtype)) | {"HUGE": np.dtype(dtype).type(1e30), "DEGREE": degree}
+    kind = f"{cost.name}_{activation.__name__}_{dtype}_{'alike' if alike else 'each'}_{'hard' if hard else 'soft'}_{degree}"
+    helpers = recipes.helpers(cost, activation, hard)
+    helpers |= {"numbers": _of_all if alike else _of_each, "polynomial": _polynomial}
     for name, function in helpers.items():
         names[name] = compiled(specialised(function, f"{name}_{kind}", **names))
+    names["take_steps"] = compiled(specialised(_steps, f"steps_{kind}", **names), inline=False)
+    if degree:
+        odds = names | {"sides": names["odds_sides"]}
+        names["odds_formula"] = compiled(specialised(helpers["formula"], f"odds_formula_{kind}", **odds))
+        names["by_w_and_b"] = names["take_steps"]
+        names["take_steps"] = compiled(specialised(_odds_steps, f"odds_steps_{kind}", **names), inline=False)
     names["learn_block"] = compiled(specialised(_learn_block, f"learn_block_{kind}", **names), inline=False)
-    return cached(compiled(specialised(_learn, f"learn_{kind}".replace("-", "_"), **names), inline=False), __file__)
+    learn = compiled(specialised(_learn, f"learn_{kind}".replace("-", "_"), **names), inline=False)
+    return cached(learn, __file__, recipes.__file__)
 
 
 def _beneath(output: Output) -> tuple[Output, costs.Smooth | None]:
@@ -311,11 +163,15 @@ def _beneath(output: Output) -> tuple[Output, costs.Smooth | None]:
     return (output.beneath, output.cost) if type(output) is Smoothed else (output, None)
 
 
+def _recipe(output: Output) -> Recipe:
+    return ACTIVATIONS[type(output.activation)][0][type(_beneath(output)[0].cost)]
+
+
 def knows(output: Output) -> bool:
     """Whether there is a fused loop for this output: those of the catalogue with one number, smoothed or not."""
     closed, _ = _beneath(output)
-    recipes, _ = ACTIVATIONS.get(type(output.activation), ({}, {}))
-    return type(closed.cost) in recipes and type(closed) is type(pair(closed.cost, closed.activation))
+    formulas, _ = ACTIVATIONS.get(type(output.activation), ({}, {}))
+    return type(closed.cost) in formulas and type(closed) is type(pair(closed.cost, closed.activation))
 
 
 def sweep(
@@ -329,13 +185,13 @@ def sweep(
     alike = all(v.ndim == 0 for v in columns)
     sample = tuple(v[()] if alike else dtype.type(0) for v in columns)
     each = [] if alike else [np.broadcast_to(v, shape).reshape(-1) for v in columns]
-    learn = kernel(type(closed.cost), type(output.activation), dtype.name, alike, hard)
-    recipe = ACTIVATIONS[type(output.activation)][0][type(closed.cost)]
+    degree, powers = _growth(output, x, y, rate, dtype, hard) if alike else (0, (dtype.type(0),))
+    learn = kernel(type(closed.cost), type(output.activation), dtype.name, alike, hard, degree)
+    recipe = _recipe(output)
     parameter, forgetful = recipe.parameter, recipe.formula not in STRAIGHT
     numbers = np.int64(steps), dtype.type(learned), dtype.type(getattr(closed.cost, parameter) if parameter else 0)
     start_w, start_b = w.reshape(-1), b.reshape(-1)
-    w, b = start_w.copy(), start_b.copy()
-    a, first = np.empty(n, dtype), np.empty(n, np.int32)
+    a, w, b, first = *(np.empty(n, dtype) for _ in range(3)), np.empty(n, np.int32)
     asked = (np.broadcast_to(v, shape).reshape(-1) for v in (x, y, np.asarray(rate, dtype)))
     xs, ys, rates = asked
 
@@ -344,7 +200,8 @@ def sweep(
         rows = np.stack([v[part] for v in each]) if each else np.empty((0, 0), dtype)
         lanes = aligned(LANES, dtype)
         lanes[:] = 0
-        learn(w[part], b[part], first[part], a[part], rows, sample, *numbers, lanes)
+        w[part], b[part] = start_w[part], start_b[part]  # a copy: what is read-only would be another type to Numba
+        learn(w[part], b[part], first[part], a[part], rows, sample, *numbers, powers, lanes)
         with quiet():
             lost = start + np.flatnonzero(~np.isfinite(w[part] + b[part])) if forgetful else ()
         if len(lost):
@@ -353,6 +210,36 @@ def sweep(
 
     share_out(work, n, BLOCK)
     return a.reshape(shape), w.reshape(shape), b.reshape(shape), first.reshape(shape)
+
+
+def _growth(output: Output, x: Array, y: Array, rate: Any, dtype: Any, hard: bool) -> tuple[int, tuple[Any, ...]]:
+    """The polynomial P, highest power first, with u·δ·P(δ) = u·(e^t − 1): its degree, 0 where the odds are not to be used.
+
+    They serve formulas that read the logit through its sides alone, and steps so small that |t| stays below ½: the largest |δ|
+    is looked for among logits that are close together.
+    """
+    tanh = type(output.activation) is Tanh
+    if not _recipe(output).odds or (tanh and not hard):
+        return 0, (dtype.type(0),)
+    z = np.linspace(-40, 40, 1601)
+    k = float(rate) * (1 + float(x) ** 2) * (2 if tanh else 1)
+    most = 1.01 * k * float(np.max(np.abs(output.delta(z, np.full_like(z, float(y))))))
+    for limit, degree in DEGREES[dtype.name]:
+        if most <= limit:
+            powers = _relative_growth(limit, degree) * k ** np.arange(degree + 1, 0, -1.0)
+            return degree, tuple(powers.astype(dtype))
+    return 0, (dtype.type(0),)
+
+
+@cache
+def _relative_growth(limit: float, degree: int) -> Array:
+    """The polynomial nearest to (e^t − 1)/t, highest power first."""
+
+    def exactly(t: Any) -> Any:
+        return np.divide(np.expm1(t), t, out=np.ones_like(t), where=t != 0)
+
+    near: Any = np.polynomial.Chebyshev.interpolate(exactly, degree, (-limit, limit))
+    return near.convert(kind=np.polynomial.Polynomial).coef[::-1]
 
 
 def _target(output: Output, y: Array) -> tuple[tuple[Array, ...], bool]:

@@ -1,0 +1,241 @@
+"""`xent race`: which output learns best on these data, with the report that says how sure that is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from xent import files, texts
+from xent.cli import flags
+from xent.errors import InputError
+from xent.outputs.naming import split
+
+LONG = 60.0
+"""Seconds after which a race counts as long."""
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def race(
+    data: str = "digits",
+    *,
+    target: str | None = None,
+    missing: Literal["refuse", "fill", "drop"] = "refuse",
+    outputs: str | None = None,
+    hidden: str = "30",
+    activation: str = "sigmoid",
+    init: str = "lecun",
+    optimiser: str = "sgd",
+    momentum: float = 0.9,
+    l2: float = 0.0,
+    batch: flags.Whole = 10,
+    epochs: flags.Whole = 30,
+    rates: str | None = None,
+    tuning_seeds: flags.Whole = 2,
+    seeds: flags.Whole = 10,
+    first_seed: flags.Whole = 0,
+    goal: float | None = None,
+    precision: float | None = None,
+    interval: Literal["t", "bootstrap-t"] = "t",
+    resplit: Flag = False,
+    dtype: Literal["float32", "float64"] = "float32",
+    device: str = "cpu",
+    jobs: flags.Whole | None = None,
+    cluster: str | None = None,
+    out: flags.Out = None,
+    json: flags.Json = False,
+    lang: flags.Lang = None,
+) -> None:
+    """Train networks under several outputs from the same starts on the same batches, and say which learns best.
+
+    Each output gets its own best learning rate, picked on rows set apart for that, and is judged on fresh seeds. Can be stopped at
+    any moment; the same command goes on. Writes report.html, race.parquet, verdict.json and figures.
+
+    Parameters
+    ----------
+    data
+        digits, iris, wine, breast_cancer; two-class(margin=2, imbalance=0.5, noise=0); a CSV, Parquet or NPZ file; a folder of
+        IDX files.
+    target
+        Column of classes in a CSV or Parquet file.
+    missing
+        Rows that lack a value: refuse, fill, or drop them.
+    outputs
+        What to compare: names as cost@activation, separated by commas.
+    hidden
+        Units of each hidden layer, separated by commas; 0 for none.
+    activation
+        Of the hidden layers: sigmoid, tanh, relu, softplus.
+    init
+        How weights are drawn: normal, lecun, xavier, he, zero.
+    optimiser
+        sgd, momentum or adam.
+    momentum
+        For the optimiser of that name.
+    l2
+        Weight decay.
+    batch
+        Samples of a step.
+    epochs
+        Passes over the training rows.
+    rates
+        The grid of learning rates, separated by commas; it grows where the best lies on its edge. One rate: that one for all.
+    tuning_seeds
+        Starts that rates are picked on.
+    seeds
+        Starts that are judged.
+    first_seed
+        Other seeds altogether: another split, other starts.
+    goal
+        Accuracy that epochs are counted to.
+    precision
+        Add seeds until the interval for the best against the next is ± this accuracy.
+    interval
+        Student's or the bootstrap-t interval.
+    resplit
+        Split the rows anew for each seed.
+    dtype
+        Numbers to compute with.
+    device
+        cpu, or cuda with PyTorch.
+    jobs
+        Processes; the cores of this machine if not given.
+    cluster
+        Address of a Dask scheduler whose workers run the race.
+    out
+        Folder to keep the race in; named after data and plan if not given.
+    """
+    from xent.data import load
+    from xent.racing import plan as planning
+    from xent.racing import race as run
+    from xent.racing.estimate import lanes, seconds
+
+    language = flags.language(lang)
+    screen = flags.console(quiet=json)
+    rows = load(data, target, missing=missing)
+    names = planning.OUTPUTS if outputs is None else tuple(split(outputs))
+    choices: dict[str, Any] = {
+        "hidden": tuple(n for n in _whole("--hidden", hidden) if n), "activation": activation, "init": init, "optimiser": optimiser,
+        "momentum": momentum, "l2": l2, "batch": batch, "epochs": epochs,
+        "rates": None if rates is None else _numbers("--rates", rates),
+        "tuning_seeds": tuning_seeds, "seeds": seeds, "first_seed": first_seed, "goal": goal, "precision": precision,
+        "resplit": resplit, "dtype": dtype, "device": device,
+    }  # fmt: skip
+    plan, _ = planning.plan(rows, names, **choices)
+    folder = out or Path(f"xent-race-{_slug(plan.data)}-{plan.hash[:8]}")
+    words = texts.page("race", language)["cli"]
+    guess, cores = seconds(plan, rows, jobs or _cores()), jobs or _cores()
+    screen.print(words["estimate"].format(lanes=sum(lanes(plan)), time=_time(guess, words), jobs=cores), style="dim")
+    if guess > LONG:
+        screen.print(words["long"].format(time=_time(guess, words)), style="yellow")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=screen, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(words[stage], total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        found = run(rows, names, interval=interval, out=folder, jobs=jobs, cluster=cluster, progress=progress, **choices)
+    _write(found, folder, language, screen)
+    if json:
+        print(flags.as_json(found.numbers()))
+    else:
+        _show(found, language, screen)
+    screen.print(words["folder"].format(path=folder), soft_wrap=True, style="dim")
+    screen.print(words["report"].format(path=folder / "report.html"), soft_wrap=True)
+
+
+def _show(found: Any, language: str, screen: Console) -> None:
+    """The verdict in words over the table."""
+    from xent.cli import terminal
+    from xent.racing.verdict import EPOCHS
+    from xent.racing.words import percent, sentences
+
+    text = texts.page("race", language)
+    words, plan = text["words"], found.plan
+    screen.print(f"[bold]{text['title'].format(data=plan.data)}[/]")
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
+    goal = percent(found.verdict.goal, 0)
+    table.add_column(words["output"], no_wrap=True)
+    table.add_column(words["rate"], justify="right")
+    table.add_column(words["accuracy"], justify="right", no_wrap=True)
+    for name in (words["epochs"].format(goal=goal), words["stalled"], words["gain"]):
+        table.add_column(name, justify="right", max_width=13)
+    own, epochs = found.verdict.answer(), found.verdict.answer(EPOCHS)
+    summary = {row["side"]: row for row in found.summary.to_dicts()}
+    for place, side in enumerate(own.order):
+        one, waits = summary[side], epochs.means[epochs.order.index(side)]
+        spread = f" ± {100 * one['accuracy_sd']:.2f}" if one["accuracy_sd"] is not None else ""
+        table.add_row(
+            plan.labels[side], f"{found.picked.own[side]:g}", percent(own.means[place]) + spread,
+            "–" if waits is None else f"{waits:.1f}", percent(one["first_stalled"], 1),
+            "–" if one["first_gain"] is None else f"{one['first_gain']:.3f}",
+        )  # fmt: skip
+    screen.print(table, "")
+    for line in sentences(found.verdict, language):
+        screen.print(terminal.paragraph(terminal.prose(f"• {line}"), screen, hang=2))
+    screen.print("")
+
+
+def _write(found: Any, folder: Path, language: str, screen: Console) -> None:
+    """The table, the verdict, the figure and the report, beside the heats."""
+    from io import BytesIO
+
+    from xent import figures
+
+    flags.mind_the_font(language, screen)
+    for name, frame in (("race", found.table), ("tuning", found.tuning)):
+        if frame is not None:
+            content = BytesIO()
+            frame.drop("confusion", "bins", strict=False).write_parquet(content)
+            files.write(folder / f"{name}.parquet", content.getvalue())
+    files.write(folder / "verdict.json", flags.as_json(found.numbers()) + "\n")
+    figures.save(found.figure(language=language), folder, "race")
+    typed = ["xent", *(sys.argv[1:] if Path(sys.argv[0]).stem in ("xent", "__main__") else ["race", found.plan.data, "…"])]
+    found.report(folder / "report.html", language=language, command=shlex.join(typed))
+
+
+def _whole(flag: str, text: str) -> list[int]:
+    """Whole numbers separated by commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{flag} is a list of whole numbers such as 30 or 100,30, but {text!r} came.") from None
+
+
+def _numbers(flag: str, text: str) -> list[float]:
+    """Numbers separated by commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{flag} is a list of numbers such as 0.1,0.3,1, but {text!r} came.") from None
+
+
+def _slug(name: str) -> str:
+    """A name that any file system takes."""
+    return re.sub(r"[^\w]+", "-", Path(name).stem if Path(name).suffix in (".csv", ".npz", ".parquet") else name).strip("-").lower()
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def _time(seconds: float, words: dict[str, str]) -> str:
+    """A rounded time: 20 s, 5 min, 2 h."""
+    if seconds < 90:
+        return words["seconds"].format(n=max(5, 5 * round(seconds / 5)))
+    if seconds < 5400:
+        return words["minutes"].format(n=round(seconds / 60))
+    return words["hours"].format(n=round(seconds / 3600))

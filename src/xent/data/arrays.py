@@ -1,0 +1,49 @@
+"""NPZ files with the arrays x and y. Never unpickled: a file of objects is refused, not run."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from xent.data.table import Data, coded
+from xent.errors import InputError, UnknownNameError
+
+
+def load(path: Path, target: str | None) -> Data:
+    """x (rows, anything) and y (rows,), or the name that `target` gives in its place."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = (
+            "it holds pickled objects, which are not opened"
+            if "pickle" in str(error).lower()
+            else str(error) or type(error).__name__
+        )
+        raise InputError(
+            f"cannot read {path.name} as NPZ: {reason}. Save plain arrays with numpy.savez(path, x=…, y=…)."
+        ) from error
+    wanted = target or "y"
+    for name in ("x", wanted):
+        if name not in found:
+            raise UnknownNameError(f"array in {path.name}", name, found)
+    x, y = found["x"], found[wanted]
+    if x.dtype.kind not in "biuf" or x.ndim < 1:
+        raise InputError(f"{path.name}: x holds rows of real numbers, but it is {x.dtype} of shape {x.shape}.")
+    if y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "biufUS":
+        raise InputError(
+            f"{path.name}: {wanted} holds one label for each of the {len(x)} rows of x, but it is {y.dtype} of shape {y.shape}."
+        )
+    if len(y) == 0:
+        raise InputError(f"{path.name} is empty: x has no rows.")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise InputError(f"{path.name}: {wanted} is not finite in row {int(np.argmin(np.isfinite(y))) + 1}.")
+    rows = x.reshape(len(x), -1).astype(np.float64)
+    if np.isnan(rows).any():
+        raise InputError(
+            f"{path.name}: x is nan in row {int(np.argmax(np.isnan(rows).any(1))) + 1}. Fill or remove what is missing."
+        )
+    places, classes = coded(y)
+    return Data(path.name, rows, places, classes, tuple(f"x{i + 1}" for i in range(rows.shape[1])))

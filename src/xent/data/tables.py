@@ -1,0 +1,144 @@
+"""CSV and Parquet files: a column of classes, every other column a number or a category.
+
+A column is a number when every value reads as one, a category when none of them does; a column where some do not is refused, with
+the rows. Nothing is guessed: a column of numbers that are really names is said to be so by writing them as names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from xent.data.table import Data, coded
+from xent.errors import InputError, UnknownNameError
+
+KINDS = (".csv", ".parquet")
+MISSING = ("refuse", "fill", "drop")
+BLANK = ("", "?", "na", "n/a", "nan", "null", "none")
+SHOWN = 5
+MANY = 100
+"""More categories than this in one column are names of rows rather than kinds."""
+
+
+def load(path: Path, target: str | None, missing: str) -> Data:
+    """The rows of a file, its numbers as they are and its categories one-hot."""
+    table = _read(path)
+    if target is None:
+        raise InputError(
+            f"which column of {path.name} holds the classes? Name it with target= (--target): {', '.join(table.columns)}."
+        )
+    if target not in table.columns:
+        raise UnknownNameError(f"column in {path.name}", target, table.columns)
+    table, notes = _complete(table, target, missing, path.name)
+    y, classes = coded(_classes(table[target]))
+    columns, names = [], []
+    for name in (c for c in table.columns if c != target):
+        made = _numbers(table[name], path.name)
+        if made is not None:
+            columns.append(made)
+            names.append(name)
+            continue
+        kinds = _categories(table[name], path.name)
+        notes.append(
+            (
+                "categories",
+                {
+                    "column": name,
+                    "n": str(len(kinds)),
+                    "kinds": ", ".join(list(kinds)[:SHOWN]) + ("…" if len(kinds) > SHOWN else ""),
+                },
+            )
+        )
+        columns += list(kinds.values())
+        names += [f"{name}={kind}" for kind in kinds]
+    if not columns:
+        raise InputError(f"{path.name} has the target {target!r} and no other column: there is nothing to learn from.")
+    return Data(path.name, np.stack(columns, axis=1), y, classes, tuple(names), "standard", tuple(notes))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Every cell as text or number, blanks as null; the row numbers of errors count from the first row under the header."""
+    try:
+        table = pl.read_csv(path, infer_schema=False) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+    except pl.exceptions.NoDataError:
+        raise InputError(f"{path.name} is empty.") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"cannot read {path.name}: {str(error).splitlines()[0]}") from error
+    if table.height == 0:
+        raise InputError(f"{path.name} has a header and no rows.")
+    text = pl.col(pl.String).str.strip_chars()
+    table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String), pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    return table.with_columns(pl.when(text.str.to_lowercase().is_in(BLANK)).then(None).otherwise(text).name.keep())
+
+
+def _complete(table: pl.DataFrame, target: str, missing: str, file: str) -> tuple[pl.DataFrame, list[tuple[str, dict[str, Any]]]]:
+    """The table without rows that cannot be used, and what was done."""
+    unnamed = table[target].is_null()
+    lacking = table.select(pl.any_horizontal(pl.all().is_null())).to_series()
+    if missing == "drop":
+        kept = table.filter(~lacking)
+        if not kept.height:
+            raise InputError(f"{file}: every row lacks a value, so that none is left.")
+        return kept, [("dropped", {"n": str(int(lacking.sum()))})] if lacking.any() else []
+    if unnamed.any():
+        raise InputError(
+            f"{file}: the target {target!r} is missing in {_rows(unnamed)}. Name the classes, or leave such rows out with "
+            "missing='drop' (--missing drop)."
+        )
+    if lacking.any() and missing == "refuse":
+        where = ", ".join(c for c in table.columns if table[c].is_null().any())
+        raise InputError(
+            f"{file}: values are missing in {_rows(lacking)} (columns: {where}). Fill them with missing='fill', or leave the rows "
+            "out with 'drop' (--missing)."
+        )
+    return table, [("filled", {"n": str(int(lacking.sum()))})] if lacking.any() else []
+
+
+def _classes(column: pl.Series) -> Any:
+    """The labels: numbers where all of them are numbers, else text."""
+    numbers = column.cast(pl.Float64, strict=False) if column.dtype != pl.Boolean else None
+    plain = numbers is not None and not numbers.is_null().any() and bool(numbers.is_finite().all())
+    return numbers.to_numpy() if plain and numbers is not None else np.asarray(column.cast(pl.String).to_list())
+
+
+def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
+    """The column as numbers, nan where it is null; None for a category."""
+    if column.dtype == pl.Boolean:
+        return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if column.dtype.is_temporal() or column.dtype.is_nested():
+        raise InputError(
+            f"{file}: the column {column.name!r} holds {column.dtype}, which is neither number nor category: make numbers of it."
+        )
+    read = column.cast(pl.Float64, strict=False)
+    wrong = read.is_null() & column.is_not_null()
+    if wrong.sum() == column.is_not_null().sum():
+        return None
+    if wrong.any():
+        cells = ", ".join(repr(c) for c in column.filter(wrong).unique(maintain_order=True).to_list()[:SHOWN])
+        raise InputError(
+            f"{file}: the column {column.name!r} holds numbers, but not in {_rows(wrong)}: {cells}. Mend these cells, or leave "
+            "them blank and choose missing='fill' or 'drop' (--missing)."
+        )
+    return read.fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def _categories(column: pl.Series, file: str) -> dict[str, np.ndarray]:
+    """A column of 0 and 1 for each category, a missing value being one of its own."""
+    text = column.cast(pl.String).fill_null("(missing)")
+    kinds = sorted(text.unique().to_list())
+    if len(kinds) > MANY:
+        raise InputError(
+            f"{file}: the column {column.name!r} holds {len(kinds)} different texts, more names than kinds ({MANY} at most): "
+            "remove the column."
+        )
+    return {kind: (text == kind).to_numpy().astype(np.float64) for kind in kinds}
+
+
+def _rows(chosen: pl.Series) -> str:
+    """Which rows, counted from 1 under the header."""
+    places = [i + 1 for i in chosen.arg_true().to_list()]
+    shown = ", ".join(map(str, places[:SHOWN])) + (f" and {len(places) - SHOWN} more" if len(places) > SHOWN else "")
+    return f"row{'s' if len(places) > 1 else ''} {shown}"

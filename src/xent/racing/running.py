@@ -1,0 +1,110 @@
+"""Running heats: on this process, this machine's cores or a Dask cluster; every finished one is stored at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+from joblib import Parallel, delayed, parallel_config
+
+from xent.data import Data
+from xent.errors import InputError, MissingPackageError
+from xent.outputs import Output
+from xent.racing import heats
+from xent.racing.heats import Heat
+from xent.racing.plan import Plan
+from xent.racing.store import Store
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, heats done, heats of the stage so far known)."""
+
+FEW = 400_000
+"""A race of fewer lane-steps than this is over before other processes have started."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who runs heats and where they are kept."""
+
+    plan: Plan
+    data: Data
+    outputs: tuple[Output, ...]
+    store: Store
+    jobs: int = 1
+    cluster: str | None = None
+    progress: Progress = field(default=silent)
+
+    def run(self, wanted: Sequence[Heat]) -> pl.DataFrame:
+        """What the heats measured, stored ones read and the others run; the order of rows does not depend on how heats were cut."""
+        stage = wanted[0].stage
+        todo = [heat for heat in wanted if self.store.get(heat) is None]
+        done = len(wanted) - len(todo)
+        self.progress(stage, done, len(wanted))
+        for heat, frame in self._results(todo):
+            self.store.put(heat, frame)
+            done += 1
+            self.progress(stage, done, len(wanted))
+        found = pl.concat([_there(self.store.get(heat), heat) for heat in wanted], how="vertical")
+        return found.sort("side", "seed", "rate", "epoch")
+
+    def _results(self, todo: Sequence[Heat]) -> Iterator[tuple[Heat, pl.DataFrame]]:
+        if not todo:
+            return
+        if self.cluster is None and (self.jobs == 1 or len(todo) == 1 or self.plan.device != "cpu"):
+            for heat in todo:
+                yield heat, heats.run(self.plan, self.data, self.outputs[heat.side], heat)
+            return
+        with self._engine() as pool:
+            yield from pool(delayed(_run)(self.plan, self.data, self.outputs[heat.side], heat) for heat in todo)
+
+    @contextmanager
+    def _engine(self) -> Iterator[Parallel]:
+        if self.cluster is None:
+            with Parallel(self.jobs, backend="loky", return_as="generator_unordered", batch_size=1) as pool:
+                yield pool
+            return
+        with client(self.cluster), parallel_config(backend="dask", scatter=[self.data]):
+            yield Parallel(return_as="generator_unordered", batch_size=1)
+
+
+def _run(plan: Plan, data: Data, output: Output, heat: Heat) -> tuple[Heat, pl.DataFrame]:
+    """A heat with its name, for engines that return results in any order."""
+    return heat, heats.run(plan, data, output, heat)
+
+
+def _there(frame: pl.DataFrame | None, heat: Heat) -> pl.DataFrame:
+    assert frame is not None, heat
+    return frame
+
+
+@contextmanager
+def client(address: str) -> Iterator[Any]:
+    """A client of the Dask cluster at an address."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingPackageError("a cluster needs Dask: pip install 'xent[cluster]'.") from error
+    try:
+        connect: Any = Client
+        made = connect(address, timeout="5s", set_as_default=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"there is no Dask scheduler at {address}: {error}. Start one with `dask scheduler`.") from error
+    with made:
+        if not made.scheduler_info()["workers"]:
+            raise InputError(
+                f"the Dask scheduler at {address} has no workers: start one on each machine with `dask worker {address}`."
+            )
+        yield made
+
+
+def cut(plan: Plan, stage: str, lanes: dict[int, tuple[float, ...]], seeds: Sequence[int]) -> list[Heat]:
+    """Heats for these seeds, each side with its rates: one for each seed on processors, all seeds together on a GPU."""
+    groups = [tuple(seeds)] if plan.device != "cpu" else [(seed,) for seed in seeds]
+    return [Heat(stage, side, group, rates) for group in groups for side, rates in lanes.items() if rates]

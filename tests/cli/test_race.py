@@ -1,0 +1,124 @@
+"""`xent race`: what it prints, writes and refuses, in both languages."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from xent.cli import main
+
+QUICK = "--outputs quadratic@sigmoid,cross-entropy@softmax --hidden 4 --rates 0.3,1 --seeds 6 --epochs 2 --jobs 1"
+
+
+def run(capsys, line):
+    code = main(line.split())
+    return code, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("race")
+    assert main(f"race iris {QUICK} --out {where} --lang en".split()) == 0
+    return where
+
+
+def test_what_is_written(folder):
+    names = {p.name for p in folder.iterdir()}
+    assert names == {
+        "heats",
+        "index.sqlite",
+        "plan.json",
+        "race.parquet",
+        "tuning.parquet",
+        "verdict.json",
+        "race.svg",
+        "race.png",
+        "report.html",
+    }
+    table = pl.read_parquet(folder / "race.parquet")
+    assert {"output", "seed", "epoch", "accuracy", "gain", "stalled"} <= set(table.columns)
+    data = json.loads((folder / "verdict.json").read_text())
+    assert data["plan"]["seeds"] == 6
+    assert data["verdict"]["labels"] == ["quadratic@sigmoid", "cross-entropy@softmax"]
+
+
+def test_what_is_printed_and_that_it_goes_on(folder, capsys):
+    code, out, _ = run(capsys, f"race iris {QUICK} --out {folder} --lang en")
+    assert code == 0
+    assert "Which output learns best on iris?" in out
+    assert "cross-entropy@softmax" in out
+    assert "own best rate" in out
+
+
+def test_chinese(folder, capsys):
+    code, out, _ = run(capsys, f"race iris {QUICK} --out {folder} --lang zh")
+    assert code == 0
+    assert "哪种输出学得最好" in out
+    assert "测试准确率" in out
+
+
+def test_json_alone_on_standard_output(folder, capsys):
+    code, out, err = run(capsys, f"race iris {QUICK} --out {folder} --json")
+    assert code == 0
+    data = json.loads(out)
+    assert set(data) >= {"plan", "rates", "winner", "verdict", "last_epoch"}
+    assert "report.html" in " ".join(err.split())
+
+
+def test_a_folder_named_after_data_and_plan(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, _ = run(
+        capsys, "race two-class(n=90) --outputs hinge --hidden 0 --rates 0.1 --goal 0.5 --seeds 1 --epochs 1 --jobs 1 --lang en"
+    )
+    assert code == 0
+    (made,) = tmp_path.iterdir()
+    assert made.name.startswith("xent-race-two-class-n-90-")
+    assert (made / "report.html").exists()
+
+
+def test_a_table_with_a_target(tmp_path, capsys):
+    rows = "\n".join(f"{i % 7},{'red' if i % 3 else 'blue'},{'ab'[i % 7 > 3]}" for i in range(60))
+    (tmp_path / "t.csv").write_text("size,colour,kind\n" + rows)
+    line = f"race {tmp_path}/t.csv --target kind {QUICK} --out {tmp_path}/out --lang en"
+    code, _, _ = run(capsys, line)
+    assert code == 0
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "Column colour: a category with 2 values" in report
+    code, _, err = run(capsys, line.replace("--target kind", "--target knid"))
+    assert code == 2
+    assert "did you mean 'kind'" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("race digts", "did you mean 'digits'"),
+        ("race no.csv", "there is no file"),
+        ("race iris --rates 0", "positive finite"),
+        ("race iris --rates x", "--rates"),
+        ("race iris --hidden 3.5", "--hidden"),
+        ("race iris --seeds 0", "seeds"),
+        ("race iris --seeds 2.5", "2.5"),
+        ("race iris --outputs quadratc", "did you mean"),
+        ("race iris --optimiser adm", "did you mean 'adam'"),
+        ("race iris --missing maybe", "refuse"),
+        ("race iris --goal 95", "between 0 and 1"),
+        ("race iris --device cuda:9", "device"),
+        ("race iris --target species", "leave the target"),
+    ],
+)
+def test_wrong_input(tmp_path, monkeypatch, capsys, line, says):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, line)
+    assert code == 2
+    assert says in " ".join((out + err).replace("│", " ").split())
+    assert "Traceback" not in out + err
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_plans_folder(folder, capsys):
+    code, _, err = run(capsys, f"race iris {QUICK} --l2 0.5 --out {folder}")
+    assert code == 2
+    assert "belongs to another race" in " ".join(err.split())

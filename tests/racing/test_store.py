@@ -1,0 +1,145 @@
+"""Heats on disk: killed at any moment, a race goes on to the same table; another plan's folder is refused; a full disk is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import xent
+from xent.data import load
+from xent.errors import InputError
+from xent.racing.heats import Heat, run
+from xent.racing.plan import plan
+from xent.racing.store import Store
+
+SIDES = ["quadratic@sigmoid", "cross-entropy@softmax"]
+SMALL = {"hidden": (4,), "rates": (0.3, 1.0), "seeds": 3, "epochs": 2, "jobs": 1}
+
+RACE = """
+import sys, xent
+found = xent.race("iris", ["quadratic@sigmoid", "cross-entropy@softmax"], (4,), (0.3, 1.0), 25, 4, jobs=1, out=sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("race")
+    return folder, xent.race("iris", SIDES, **SMALL, out=folder)
+
+
+def test_a_finished_race_is_read_and_not_run_again(done):
+    folder, first = done
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.parquet")}
+    seen = []
+    again = xent.race("iris", SIDES, **SMALL, out=folder, progress=lambda *step: seen.append(step))
+    assert again.table.equals(first.table)
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.parquet")} == before
+    assert all(heats_done == total for _, heats_done, total in seen)
+
+
+def test_more_seeds_go_on_in_the_same_folder(done):
+    folder, first = done
+    more = xent.race("iris", SIDES, **SMALL | {"seeds": 4}, out=folder)
+    assert more.table.filter(more.table["seed"] < 3).equals(first.table)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [({"epochs": 3}, "epochs: 2 there, 3 here"), ({"l2": 0.1}, "l2"), ({"first_seed": 9}, "first_seed")]
+)
+def test_another_plans_folder_is_refused(done, change, says):
+    with pytest.raises(InputError, match=f"belongs to another race .*{says}"):
+        xent.race("iris", SIDES, **SMALL | change, out=done[0])
+
+
+def test_another_versions_folder_is_refused(done, tmp_path):
+    there = json.loads((done[0] / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps(there | {"version": "0.0.9"}))
+    with pytest.raises(InputError, match=r"version: '0\.0\.9' there"):
+        xent.race("iris", SIDES, **SMALL, out=tmp_path)
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(InputError, match="cannot read"):
+        xent.race("iris", SIDES, **SMALL, out=tmp_path)
+
+
+def test_damaged_and_missing_heats_are_run_again(tmp_path):
+    data = load("iris")
+    made, outputs = plan(data, SIDES, hidden=(4,), epochs=1)
+    heats = [Heat("judging", 0, (seed,), (0.3,)) for seed in range(3)]
+    store = Store(tmp_path, made)
+    frames = [run(made, data, outputs[0], heat) for heat in heats]
+    for heat, frame in zip(heats, frames, strict=True):
+        store.put(heat, frame)
+    first, second, _ = sorted((tmp_path / "heats").iterdir())
+    first.write_bytes(first.read_bytes()[:-1])
+    second.unlink()
+    fresh = Store(tmp_path, made)
+    found = [fresh.get(heat) for heat in heats]
+    assert sum(one is None for one in found) == 2
+    assert all(one is None or one.equals(frame) for one, frame in zip(found, frames, strict=True))
+
+
+def test_a_file_that_is_no_index(tmp_path):
+    made, _ = plan(load("iris"), SIDES)
+    (tmp_path / "plan.json").write_text(made.as_json())
+    (tmp_path / "index.sqlite").write_bytes(b"not a database, and long enough to be seen as none" * 40)
+    with pytest.raises(InputError, match="cannot use"):
+        Store(tmp_path, made)
+    (tmp_path / "plan.json").unlink()
+    with pytest.raises(InputError, match="cannot be told whose"):
+        Store(tmp_path, made)
+
+
+def killed_at_random(folder: Path, seed: int) -> int:
+    """Run the race until it ends by itself, killed each time after a random while; how often it was."""
+    wait = random.Random(seed)
+    kills = 0
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", RACE, str(folder)])
+        heats = folder / "heats"
+        stop_at = (len(list(heats.iterdir())) if heats.exists() else 0) + wait.randint(12, 30)
+        while process.poll() is None and not (heats.exists() and len(list(heats.iterdir())) >= stop_at):
+            time.sleep(0.002)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            return kills
+        time.sleep(wait.random() * 0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+
+
+def test_a_killed_race_equals_the_undisturbed_one(tmp_path):
+    kills = killed_at_random(tmp_path / "killed", seed=1)
+    assert kills >= 2
+    whole = xent.race("iris", SIDES, (4,), (0.3, 1.0), 25, 4, jobs=1)
+    again = xent.race("iris", SIDES, (4,), (0.3, 1.0), 25, 4, jobs=1, out=tmp_path / "killed")
+    assert again.table.equals(whole.table)
+    assert again.last.equals(whole.last)
+    assert again.verdict == whole.verdict
+
+
+FULL_DISK = """
+import resource, signal, sys
+from xent.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+sys.exit(main(["race", "iris", "--outputs", "quadratic@sigmoid", "--rates", "0.3", "--goal", "0.9", "--epochs", "2",
+               "--seeds", "2", "--hidden", "4", "--jobs", "1", "--out", sys.argv[1], "--lang", "en"]))
+"""
+
+
+def test_a_full_disk(tmp_path):
+    """No file may grow beyond 9,000 bytes: the index stops SQLite, and no half-written file is left."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "full")], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "error: cannot" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "full").rglob(".*"))
