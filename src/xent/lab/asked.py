@@ -6,6 +6,7 @@ text that stands in the URL; a message of an error says which setting was wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -203,3 +204,51 @@ def _span(asked: Asked, plane: str) -> tuple[float, float] | None:
         return None
     far = number(asked, "span", 6.0, 0.1, 1e3)
     return -far, far
+
+
+# ── the race ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SETS = ("digits", "iris", "wine", "breast_cancer")
+
+
+@dataclass(frozen=True)
+class RaceAsked:
+    """A race within what a page may start. `data` is the name of a bundled set, or of a file that was dropped on the page."""
+
+    data: str
+    target: str | None
+    outputs: tuple[Output, ...]
+    choices: dict[str, Any]
+
+    @classmethod
+    def of(cls, asked: Asked) -> RaceAsked:
+        """The settings of the race."""
+        data = str(asked.get("data", "")) or SETS[1]
+        if data not in SETS and not re.fullmatch(r"[0-9a-f]{16}/[\w.-]{1,80}\.csv", data):
+            raise UnknownNameError("data set", data[:80], SETS)
+        hidden = _numbers(asked, "hidden", "10", 3, 0, 300)
+        if any(n != int(n) for n in hidden):
+            raise InputError("hidden layers have whole numbers of units, such as 30 or 100,30; 0 for none.")
+        rates = _numbers(asked, "rates", "", 12, 1e-6, 1e3)
+        choices = {
+            "hidden": [int(n) for n in hidden if n],
+            "rates": rates or None,
+            "seeds": whole(asked, "seeds", 5, 1, 50),
+            "epochs": whole(asked, "epochs", 10, 1, 200),
+            "batch": whole(asked, "batch", 10, 1, 1000),
+            "activation": choice(asked, "activation", ("sigmoid", "tanh", "relu", "softplus")),
+            "optimiser": choice(asked, "optimiser", ("sgd", "momentum", "adam")),
+        }
+        target = str(asked.get("target", ""))[:200] or None
+        return cls(data, None if data in SETS else target, tuple(outputs(asked, RACING)), choices)
+
+
+RACING = "quadratic@sigmoid,cross-entropy@sigmoid,cross-entropy@softmax"
+
+
+def _numbers(asked: Asked, name: str, default: str, most: int, low: float, high: float) -> list[float]:
+    """Numbers separated by commas."""
+    parts = [part for part in str(asked.get(name, "") or default).split(",") if part.strip()]
+    if len(parts) > most:
+        raise InputError(f"{name} is a list of at most {most} numbers, but {len(parts)} came.")
+    return [number({name: part}, name, 0.0, low, high) for part in parts]

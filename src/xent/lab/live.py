@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from xent.arrays import quiet
 from xent.errors import InputError, XentError
-from xent.lab import answers, wire
+from xent.lab import wire
 
 LONGEST = 16_384
 """Letters of a question."""
+
+Answers = Mapping[str, Callable[[Mapping[str, str]], dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Question:
     settings: dict[str, str]
 
     @classmethod
-    def of(cls, text: str | None) -> Question:
+    def of(cls, text: str | None, known: Collection[str]) -> Question:
         """The question that a message asks; InputError for a message that asks none."""
         if text is None or len(text) > LONGEST:
             raise InputError(f"a question is JSON text of at most {LONGEST} letters.")
@@ -40,11 +44,8 @@ class Question:
             id = said.get("id")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError('a question is JSON such as {"id": 1, "ask": "neuron", "with": {}}.') from None
-        if (
-            not (isinstance(asked, str) and isinstance(settings, dict) and isinstance(id, int | None))
-            or asked not in answers.ANSWERS
-        ):
-            raise InputError(f"a question has an id and asks one of {', '.join(answers.ANSWERS)}.")
+        if not (isinstance(asked, str) and isinstance(settings, dict) and isinstance(id, int | None)) or asked not in known:
+            raise InputError(f"a question has an id and asks one of {', '.join(known)}.")
         return cls(id, asked, {str(name): str(value) for name, value in settings.items()})
 
 
@@ -53,6 +54,7 @@ class Desk:
     """One page's questions: the newest of each kind waits here while an older one is computed."""
 
     socket: WebSocket
+    answers: Answers
     waiting: dict[str, Question] = field(default_factory=dict)
     at_work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -78,16 +80,17 @@ class Desk:
     async def _work(self, ask: str) -> None:
         try:
             while question := self.waiting.pop(ask, None):
-                await self.say(question.id, await asyncio.to_thread(_answered, question))
+                await self.say(question.id, await asyncio.to_thread(_answered, self.answers, question))
         except (WebSocketDisconnect, RuntimeError, OSError):
             pass  # the page went while its answer was under way
         finally:
             self.at_work.pop(ask, None)
 
 
-def _answered(question: Question) -> dict[str, Any]:
+def _answered(answers: Answers, question: Question) -> dict[str, Any]:
     try:
-        return answers.answer(question.ask, question.settings)
+        with quiet():
+            return answers[question.ask](question.settings)
     except XentError as error:
         return {"error": str(error)}
     except Exception:
@@ -97,15 +100,16 @@ def _answered(question: Question) -> dict[str, Any]:
 
 async def live(socket: WebSocket) -> None:
     """One page's WebSocket, from its opening to its end. A bad message is answered with an error and closes nothing."""
+    answers: Answers = socket.app.state.answers
     await socket.accept()
-    desk = Desk(socket)
+    desk = Desk(socket, answers)
     try:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
             try:
-                question = Question.of(message.get("text"))
+                question = Question.of(message.get("text"), answers)
             except XentError as error:
                 await desk.say(None, {"error": str(error)})
                 continue

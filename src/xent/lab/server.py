@@ -6,16 +6,20 @@ import ipaddress
 import logging
 import re
 import secrets
+import signal
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -28,13 +32,15 @@ from starlette.staticfiles import StaticFiles
 
 from xent import __version__, texts
 from xent.errors import InputError, MissingPackageError, XentError
+from xent.lab.answers import ANSWERS
 from xent.lab.exports import KINDS, export
 from xent.lab.guard import Guard
 from xent.lab.live import live
+from xent.lab.races import LARGEST, TAKEN, Races
 from xent.lab.words import words
 
 PORT = 8640
-PAGES = ("neuron", "costs", "map")
+PAGES = ("neuron", "costs", "map", "race")
 LARGEST_MESSAGE = 1 << 20
 
 
@@ -54,7 +60,7 @@ class Address:
         return f"http://{shown}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
 
-def application(host: str = "127.0.0.1", token: str | None = None, language: str = "en") -> Guard:
+def application(races: Races, host: str = "127.0.0.1", token: str | None = None, language: str = "en") -> Guard:
     """The lab as an ASGI application."""
     static = Path(str(files("xent.lab") / "static"))
     shell = _shell(language)
@@ -71,16 +77,32 @@ def application(host: str = "127.0.0.1", token: str | None = None, language: str
     async def plotly(request: Request) -> Response:
         return FileResponse(plotly_script(), media_type="text/javascript", headers={"cache-control": "no-cache"})
 
+    async def upload(request: Request) -> Response:
+        length = int(request.headers.get("content-length") or 0)  # digits: the server sees to that
+        try:
+            return JSONResponse(await races.take(request.query_params.get("name", ""), length, request.stream()))
+        except InputError as error:
+            return PlainTextResponse(str(error), status_code=400 if length <= LARGEST else 413, headers={"connection": "close"})
+
+    async def taken(request: Request) -> Response:
+        name, place = request.path_params["name"], races.folder / request.path_params["key"] / request.path_params["name"]
+        if name not in TAKEN or not re.fullmatch("[0-9a-f]{16}", request.path_params["key"]) or not place.is_file():
+            return PlainTextResponse("there is no such file of a race that is done.", status_code=404)
+        return FileResponse(place, media_type=TAKEN[name], filename=f"xent-{name}", headers={"cache-control": "no-store"})
+
     routes = [
         Route("/", home),
         *(Route(f"/{name}", page) for name in PAGES),
         Route("/words/{language}.json", speech),
         Route("/export/{page}.{kind}", _export),
+        Route("/upload", upload, methods=["POST"]),
+        Route("/race/{key}/{name}", taken),
         Route("/plotly.js", plotly),
         Mount("/static", _Static(directory=static)),
         WebSocketRoute("/live", live),
     ]
     app = Starlette(routes=routes, exception_handlers={XentError: _refused})
+    app.state.answers = {**ANSWERS, "race": races.state, "race-start": races.start, "race-stop": races.stop}
     return Guard(app, host, token)
 
 
@@ -153,25 +175,27 @@ def serve(
     place = listening.getsockname()
     token = None if ipaddress.ip_address(place[0]).is_loopback else secrets.token_urlsafe(24)
     address = Address(host, place[1], token)
-    config = uvicorn.Config(
-        application(host, token, language),
-        log_level=logging.WARNING,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        ws_max_size=LARGEST_MESSAGE,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=1,
-    )
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that a race ends and its folder goes
     say(address)
     if browser:
         threading.Thread(target=webbrowser.open, args=(address.link,), daemon=True).start()
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        return
-    finally:
-        listening.close()
+    with TemporaryDirectory(prefix="xent-lab-", ignore_cleanup_errors=True) as folder, closing(Races(Path(folder))) as races:
+        config = uvicorn.Config(
+            application(races, host, token, language),
+            log_level=logging.WARNING,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws_max_size=LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:
+            return
+        finally:
+            listening.close()
 
 
 def listen(host: str, port: int | None) -> socket.socket:

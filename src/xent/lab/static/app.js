@@ -7,8 +7,9 @@ import { restyled } from "./plot.js";
 import { neuron } from "./pages/neuron.js";
 import { costs } from "./pages/costs.js";
 import { map } from "./pages/map.js";
+import { race } from "./pages/race.js";
 
-const PAGES = { neuron, costs, map };
+const PAGES = { neuron, costs, map, race };
 const LANGUAGES = { en: "English", zh: "中文" };
 const TAGS = { en: "en", zh: "zh-Hans" };
 const dark = matchMedia("(prefers-color-scheme: dark)");
