@@ -57,6 +57,8 @@ def _write(folder: Path, found: Race) -> None:
     """The verdict and the table for the page, and the files to take along, each whole."""
     from xent import figures
 
+    _say(stage="writing", done=0, total=0)
+
     own, waits = found.verdict.answer(), found.verdict.answer(EPOCHS)
     summary = {row["side"]: row for row in found.summary.to_dicts()}
     rows = [

@@ -62,14 +62,14 @@ class Running:
 
     def listen(self) -> None:
         """Take in all that the process says, until it ends."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with suppress(ValueError):
-                told = json.loads(line)
-                if "stage" in told:
-                    self.progress = {**self.progress, told["stage"]: [told["done"], told["total"]]}
-                else:
-                    self.said = {**self.said, **told}
+        with self.process:
+            for line in self.process.stdout or ():
+                with suppress(ValueError):
+                    told = json.loads(line)
+                    if "stage" in told:
+                        self.progress = {**self.progress, told["stage"]: [told["done"], told["total"]]}
+                    else:
+                        self.said = {**self.said, **told}
 
     @property
     def alive(self) -> bool:
@@ -106,7 +106,7 @@ class Races:
             shown |= {"status": "running" if mine.alive else "stopped", "progress": mine.progress, "guess": mine.said.get("guess")}
             if not mine.alive and (message := mine.said.get("error")):
                 return shown | {"status": "failed", "message": message}
-        if (place / RESULT).exists():
+        if (place / RESULT).exists() and not (mine and mine.alive):
             result = json.loads((place / RESULT).read_text(encoding="utf-8"))
             shown |= {"status": "done", "rows": result["rows"], "says": result["says"][language(settings)], "goal": result["goal"]}
         elif shown["status"] == "idle" and (place / HEATS).exists():

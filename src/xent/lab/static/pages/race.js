@@ -123,8 +123,7 @@ export function race(main, lab, kept) {
     const stages = Object.entries(data?.progress ?? {});
     const [stage, [done, total]] = stages[stages.length - 1] ?? [null, [0, 0]];
     const what = stage ? say(`race.${stage}`, { done, total }) : say("race.starting");
-    const goal = data?.goal ? `${Math.round(100 * data.goal)}%` : "";
-    stand.textContent = data?.busy ? say("race.busy") : status === "failed" ? "" : say(`race.${status}`, { what, goal });
+    stand.textContent = data?.busy ? say("race.busy") : status === "failed" ? "" : say(`race.${status}`, { what });
     progress.hidden = status !== "running";
     if (total) Object.assign(progress, { max: total, value: done });
     else progress.removeAttribute("value");
