@@ -19,11 +19,15 @@ from xent.lab import wire
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("outputs", "w", "b", "z", "first", "seed", "x", "target", "rate", "rates", "steps", "plane", "size", "span", "learned", "along",
-         "lang", "theme", "data", "hidden", "seeds", "epochs", "batch", "activation", "optimiser", "output", "\x00", "é")  # fmt: skip
-WORDS = ("quadratic", "focal(gamma=2)@softmax", "smooth(smooth(lq))", "hinge,exponential", "1e308", "-1e308", "5e-324", "inf", "nan", "0", "-0", "1",
-         "0.5", "300", "9" * 400, "٣", "1_0", "0x10", " ", "", "(" * 200, "a" * 3000, "%00", "../../etc/passwd", "<script>", "'", '"', "\ud7ff", "iris",
-         "start", "rate", "zh", "en", "dark", "input", "true", "null", "-1", "5000", "512", "1e-9")  # fmt: skip
+NAMES = (
+    "outputs", "w", "b", "z", "first", "seed", "x", "target", "rate", "rates", "steps", "plane", "size", "span", "learned", "along",
+    "lang", "theme", "data", "hidden", "seeds", "epochs", "batch", "activation", "optimiser", "output", "\x00", "é",
+)  # fmt: skip
+WORDS = (
+    "quadratic", "focal(gamma=2)@softmax", "smooth(smooth(lq))", "hinge,exponential", "1e308", "-1e308", "5e-324", "inf", "nan", "0",
+    "-0", "1", "0.5", "300", "9" * 400, "٣", "1_0", "0x10", " ", "", "(" * 200, "a" * 3000, "%00", "../../etc/passwd", "<script>",
+    "'", '"', "\ud7ff", "iris", "start", "rate", "zh", "en", "dark", "input", "true", "null", "-1", "5000", "512", "1e-9",
+)  # fmt: skip
 ASKS = ("neuron", "start", "costs", "explain", "map", "race", "race-stop", "everything", "", "__class__")
 
 
@@ -50,17 +54,17 @@ def own():
 
 
 def test_questions(own):
-    """Three thousand drawn questions: each gets numbers or a sentence, and the numbers of none stay behind."""
+    """Five hundred drawn questions: each gets numbers or a sentence; asked again five times, their numbers do not stay behind."""
     process, lab = own
-    rng = random.Random(2015)
     sizes = []
-    for turn in range(6):
+    for _ in range(6):
+        rng = random.Random(2015)
         with live(lab) as socket:
             for id in range(500):
                 _, said = question(socket, rng.choice(ASKS[:-3]), settings(rng) | {"size": "16"}, id=id)
                 assert "terminal" not in str(said.get("error", "")), said
         sizes.append(resident(process))
-        assert turn < 2 or sizes[-1] < sizes[1] + 100, sizes
+    assert sizes[-1] < sizes[1] + 20, sizes  # in the first turn loops are compiled and packages loaded
 
 
 def test_messages(own):
@@ -93,8 +97,11 @@ def test_routes(own):
 
     _, lab = own
     rng = random.Random(11)
-    places = ["/", "/neuron", "/costs", "/map", "/race", "/live", "/upload", "/plotly.js", "/static/app.js", "/static/pages/", "/words/en.json", "/words/xx.json",
-              "/race/0123456789abcdef/race.csv", *(f"/export/{page}.{kind}" for page in ("neuron", "costs", "map", "x") for kind in ("csv", "py", "svg", "x"))]  # fmt: skip
+    places = [
+        "/", "/neuron", "/costs", "/map", "/race", "/live", "/upload", "/plotly.js", "/static/app.js", "/static/pages/",
+        "/words/en.json", "/words/xx.json", "/race/0123456789abcdef/race.csv",
+    ]  # fmt: skip
+    places += [f"/export/{page}.{kind}" for page in ("neuron", "costs", "map", "x") for kind in ("csv", "py", "svg", "x")]
     for _ in range(600):
         path = (
             rng.choice(places) if rng.random() < 0.8 else "/" + quote("".join(rng.choices(string.printable, k=rng.randrange(40))))
