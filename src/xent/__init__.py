@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xent import data as data
     from xent.activations import Activation as Activation
+    from xent.bindings import cross_entropy as cross_entropy
+    from xent.bindings import cross_entropy_and_grad as cross_entropy_and_grad
+    from xent.bindings import linear_cross_entropy as linear_cross_entropy
+    from xent.bindings import linear_cross_entropy_and_grad as linear_cross_entropy_and_grad
     from xent.checking import Check as Check
     from xent.checking import check_cost as check_cost
     from xent.costs import Cost as Cost
@@ -43,9 +47,14 @@ _HOMES = {
     "check_cost": "xent.checking",
     "race": "xent.racing",
     "Race": "xent.racing",
+    "cross_entropy": "xent.bindings",
+    "cross_entropy_and_grad": "xent.bindings",
+    "linear_cross_entropy": "xent.bindings",
+    "linear_cross_entropy_and_grad": "xent.bindings",
 }
 
-_MODULES = ("data",)
+_MODULES = ("data", "jax", "torch")
+"""Rooms that are called by their names; `jax` and `torch` load those libraries when something in them is used."""
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 

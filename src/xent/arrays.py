@@ -8,7 +8,7 @@ and sums whose error does not grow with the number of terms.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import array_api_compat as compat
@@ -65,39 +65,63 @@ def as_array(x: Any, xp: Any, like: Array | None = None) -> Array:
 _PLAIN = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
 
 
+def dtype_name(x: Array) -> str:
+    """The dtype's name without its library's: float32.
+
+    >>> dtype_name(np.zeros(1, np.float16)), dtype_name(np.zeros(1, bool))
+    ('float16', 'bool')
+    """
+    kind = getattr(x.dtype, "type", None)  # NumPy's str is slow
+    return str(x.dtype).rpartition(".")[2] if kind is None else _ALIASES.get(kind.__name__, kind.__name__)
+
+
+_ALIASES = {"longlong": "int64", "ulonglong": "uint64", "longdouble": "float128"}
+
+
 def is_float(x: Array) -> bool:
     """Whether the dtype is a real floating one, the 16-bit ones included."""
-    name = str(x.dtype).rpartition(".")[2]
-    return "float" in name
+    return "float" in dtype_name(x)
 
 
 def is_integer(x: Array) -> bool:
     """Whether the dtype is an integer one (booleans are not)."""
-    return "int" in str(x.dtype)
+    return "int" in dtype_name(x)
 
 
 def is_bool(x: Array) -> bool:
     """Whether the dtype is boolean."""
-    return "bool" in str(x.dtype)
+    return "bool" in dtype_name(x)
 
 
 def widen(x: Array, xp: Any) -> Array:
     """16-bit floats as float32, in which they are computed; everything else as it is."""
-    return xp.astype(x, xp.float32) if "16" in str(x.dtype) and is_float(x) else x
+    return xp.astype(x, xp.float32) if dtype_name(x) in ("float16", "bfloat16") else x
 
 
 def is_concrete(x: Array) -> bool:
-    """Whether the values of an array may be looked at now: false inside jit, vmap and torch.compile."""
+    """Whether the values of an array may be looked at now: false inside jit, vmap and torch.compile, and of fake tensors."""
     if "jax" in sys.modules and library(x) in ("jax", "jaxlib"):
         return not isinstance(x, sys.modules["jax"].core.Tracer)
     if "torch" in sys.modules and library(x) == "torch":
-        torch = sys.modules["torch"]
-        return not (torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(x))
+        return _is_concrete_tensor(x, sys.modules["torch"])
     return True
+
+
+def _is_concrete_tensor(x: Array, torch: Any) -> bool:
+    """Not while compiling, recording or faking, and not where one layer of torch.func's wrappers stands for many tensors."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0 or torch.jit.is_tracing():
+        return False
+    while torch._C._functorch.is_functorch_wrapped_tensor(x):
+        if torch._C._functorch.is_batchedtensor(x):
+            return False
+        x = torch._C._functorch.get_unwrapped(x)
+    return not x.is_meta and not hasattr(x, "fake_mode")
 
 
 def quiet() -> AbstractContextManager[None]:
     """NumPy's warnings off: the formulas below go through inf on purpose and say where that is."""
+    if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
+        return nullcontext()
     return np.errstate(all="ignore")
 
 

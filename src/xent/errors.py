@@ -7,6 +7,7 @@
     │   ├── PairError                     … a cost and an activation that do not belong together
     │   └── UnknownNameError              … a name that is not known (the message says what was meant)
     ├── ArrayKindError (TypeError)        arrays of two libraries at once, or of a dtype that has no meaning here
+    ├── ModelError (RuntimeError)         a user's model or criterion raised; its own message stands first
     └── MissingPackageError (ImportError) an optional package is needed
 
 Every message says what was asked, what came and what to do next.
@@ -51,6 +52,10 @@ class UnknownNameError(InputError):
 
 class ArrayKindError(XentError, TypeError):
     """Arrays of two libraries in one call, or of a dtype that has no meaning here."""
+
+
+class ModelError(XentError, RuntimeError):
+    """A user's own model, forward or criterion raised an error; the message begins with it."""
 
 
 class MissingPackageError(XentError, ImportError):

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import inspect
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -110,16 +111,29 @@ def share_out(work: Callable[[int, int], None], n: int, grain: int) -> None:
     """Call work(start, stop) on parts of range(n) until all of it is done, in several threads where there are several parts.
 
     The parts are multiples of `grain`, four for each thread, so that a slow core holds nothing up.  Work must release the GIL.
+    Each thread takes the next part when it is done with one; the caller is one of them, and has no hand-over to wait for.
     """
     part = grain * max(1, -(-n // (grain * 4 * threads())))
-    starts = range(0, n, part)
-    if len(starts) < 2 or threads() == 1:
+    parts = deque(range(0, n, part))
+    helpers = min(threads(), len(parts)) - 1
+    if helpers < 1:
         work(0, n)
         return
-    tasks = [_pool().submit(work, start, min(start + part, n)) for start in starts]
-    wait(tasks)
+
+    def drain() -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                start = parts.popleft()
+                work(start, min(start + part, n))
+
+    tasks = [_pool().submit(drain) for _ in range(helpers)]
+    try:
+        drain()
+    finally:
+        wait([task for task in tasks if not task.cancel()])
     for task in tasks:
-        task.result()
+        if not task.cancelled():
+            task.result()
 
 
 def aligned(size: int, dtype: Any) -> Any:
@@ -290,13 +304,15 @@ def mathematics(dtype: str) -> SimpleNamespace:
     if dtype == "float32":
         names = {"real": np.float32, "whole": np.int32, "DIGITS": 23, "BIAS": 127, "TOP": 89.0, "BOTTOM": -104.5, "near": 86.5}
         names |= {"LN2_HIGH": float.fromhex("0x1.62e4p-1"), "LN2_LOW": float.fromhex("0x1.7f7d1cf79abcap-20")}
+        names |= {"LOG2E_LOW": float.fromhex("0x1.4ae0bf85ddf44p-26")}
         tails = _exp_tail32, _exp2_part32, _log_tail32
     else:
         names = {"real": np.float64, "whole": np.int64, "DIGITS": 52, "BIAS": 1023, "TOP": 710.0, "BOTTOM": -746.0, "near": 707.5}
         names |= {"LN2_HIGH": float.fromhex("0x1.62e42fee00000p-1"), "LN2_LOW": float.fromhex("0x1.a39ef35793c76p-33")}
+        names |= {"LOG2E_LOW": float.fromhex("0x1.777d0ffda0d24p-56")}
         tails = _exp_tail64, _exp2_part64, _log_tail64
     real, whole, digits, bias = names["real"], names["whole"], names["DIGITS"], names["BIAS"]
-    names |= {name: real(names[name]) for name in ("TOP", "BOTTOM", "near", "LN2_HIGH", "LN2_LOW")}
+    names |= {name: real(names[name]) for name in ("TOP", "BOTTOM", "near", "LN2_HIGH", "LN2_LOW", "LOG2E_LOW")}
     names |= {"DIGITS": whole(digits), "BIAS": whole(bias), "LOG2E": real(np.log2(np.e)), "SHIFT": real(1.5 * 2**digits)}
     names |= {"LEAST": np.finfo(real).tiny, "LIFT": real(2.0**54), "LIFTED": real(54), "SQRT_HALF": real(np.sqrt(0.5)).view(whole)}
     order = {"exp_tail": tails[0], "exp2_part": tails[1], "log_tail": tails[2], "reduced": _reduced, "exp_parts": _exp_parts,

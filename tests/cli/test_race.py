@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 
 import polars as pl
 import pytest
@@ -18,64 +20,57 @@ def run(capsys, line):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("race")
-    assert main(f"race iris {QUICK} --out {where} --lang en".split()) == 0
-    return where
+def done(tmp_path_factory):
+    """(folder, what was printed) of one race."""
+    where, printed = tmp_path_factory.mktemp("race"), StringIO()
+    with redirect_stdout(printed):
+        assert main(f"race iris {QUICK} --out {where} --lang en".split()) == 0
+    return where, printed.getvalue()
 
 
-def test_what_is_written(folder):
+def test_what_is_written_and_printed(done):
+    folder, out = done
     names = {p.name for p in folder.iterdir()}
-    assert names == {
-        "heats",
-        "index.sqlite",
-        "plan.json",
-        "race.parquet",
-        "tuning.parquet",
-        "verdict.json",
-        "race.svg",
-        "race.png",
-        "report.html",
-    }
+    files = "index.sqlite plan.json race.parquet tuning.parquet verdict.json race.svg race.png report.html"
+    assert names == {"heats", *files.split()}
     table = pl.read_parquet(folder / "race.parquet")
     assert {"output", "seed", "epoch", "accuracy", "gain", "stalled"} <= set(table.columns)
     data = json.loads((folder / "verdict.json").read_text())
     assert data["plan"]["seeds"] == 6
     assert data["verdict"]["labels"] == ["quadratic@sigmoid", "cross-entropy@softmax"]
-
-
-def test_what_is_printed_and_that_it_goes_on(folder, capsys):
-    code, out, _ = run(capsys, f"race iris {QUICK} --out {folder} --lang en")
-    assert code == 0
     assert "Which output learns best on iris?" in out
     assert "cross-entropy@softmax" in out
     assert "own best rate" in out
 
 
-def test_chinese(folder, capsys):
-    code, out, _ = run(capsys, f"race iris {QUICK} --out {folder} --lang zh")
+def test_chinese_and_that_it_goes_on(done, capsys):
+    heats = {p: p.stat().st_mtime_ns for p in (done[0] / "heats").iterdir()}
+    code, out, _ = run(capsys, f"race iris {QUICK} --out {done[0]} --lang zh")
     assert code == 0
     assert "哪种输出学得最好" in out
     assert "测试准确率" in out
+    assert {p: p.stat().st_mtime_ns for p in (done[0] / "heats").iterdir()} == heats
 
 
-def test_json_alone_on_standard_output(folder, capsys):
-    code, out, err = run(capsys, f"race iris {QUICK} --out {folder} --json")
-    assert code == 0
-    data = json.loads(out)
-    assert set(data) >= {"plan", "rates", "winner", "verdict", "last_epoch"}
-    assert "report.html" in " ".join(err.split())
+def test_another_plans_folder(done, capsys):
+    code, _, err = run(capsys, f"race iris {QUICK} --l2 0.5 --out {done[0]}")
+    assert code == 2
+    assert "belongs to another race" in " ".join(err.split())
 
 
-def test_a_folder_named_after_data_and_plan(tmp_path, monkeypatch, capsys):
+def test_json_and_a_folder_named_after_data_and_plan(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    code, _, _ = run(
-        capsys, "race two-class(n=90) --outputs hinge --hidden 0 --rates 0.1 --goal 0.5 --seeds 1 --epochs 1 --jobs 1 --lang en"
+    code, out, err = run(
+        capsys,
+        "race two-class(n=90) --outputs hinge --hidden 0 --rates 0.1 --goal 0.5 --seeds 1 --epochs 1 --jobs 1 --json --lang en",
     )
     assert code == 0
     (made,) = tmp_path.iterdir()
     assert made.name.startswith("xent-race-two-class-n-90-")
     assert (made / "report.html").exists()
+    data = json.loads(out)
+    assert set(data) >= {"plan", "rates", "winner", "verdict", "last_epoch"}
+    assert "report.html" in " ".join(err.split())
 
 
 def test_a_table_with_a_target(tmp_path, capsys):
@@ -116,9 +111,3 @@ def test_wrong_input(tmp_path, monkeypatch, capsys, line, says):
     assert says in " ".join((out + err).replace("│", " ").split())
     assert "Traceback" not in out + err
     assert not list(tmp_path.iterdir())
-
-
-def test_another_plans_folder(folder, capsys):
-    code, _, err = run(capsys, f"race iris {QUICK} --l2 0.5 --out {folder}")
-    assert code == 2
-    assert "belongs to another race" in " ".join(err.split())

@@ -26,7 +26,8 @@ NAMES = (
 WORDS = (
     "quadratic", "focal(gamma=2)@softmax", "smooth(smooth(lq))", "hinge,exponential", "1e308", "-1e308", "5e-324", "inf", "nan",
     "0", "-0", "1", "0.5", "300", "9" * 400, "٣", "1_0", "0x10", " ", "", "(" * 200, "a" * 3000, "%00", "../../etc/passwd",
-    "<script>", "'", '"', "\ud7ff", "iris", "start", "rate", "zh", "en", "dark", "input", "true", "null", "-1", "5000", "512", "1e-9",
+    "<script>", "'", '"', "\ud7ff", "iris", "start", "rate", "zh", "en", "dark", "input", "true", "null", "-1", "5000",
+    "512", "1e-9",
 )  # fmt: skip
 ASKS = ("neuron", "start", "costs", "explain", "map", "race", "race-stop", "everything", "", "__class__")
 

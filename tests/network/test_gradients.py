@@ -18,8 +18,8 @@ from xent.network.recipe import OPTIMISERS, ends, targets
 
 CATALOGUE = xent.catalogue()
 HIDDEN = ("sigmoid", "tanh", "relu", "softplus")
-SIZES, ROWS, BATCH, LANES = (5, 6, 4, 3), 30, 7, 3
-RATES = np.asarray([0.01, 0.03, 0.1])
+SIZES, ROWS, BATCH, LANES = (5, 6, 4, 3), 30, 7, 2
+RATES = np.asarray([0.01, 0.1])
 
 
 def lanes(recipe, n=LANES, dtype=np.float64):
@@ -28,7 +28,7 @@ def lanes(recipe, n=LANES, dtype=np.float64):
     starts = [[0.4 * p for p in start(recipe, np.random.default_rng(s))] for s in range(n)]
     state = State.of([np.stack(p).astype(dtype) for p in zip(*starts, strict=True)])
     x, labels = rng.normal(size=(ROWS, recipe.sizes[0])).astype(dtype), rng.integers(0, recipe.sizes[-1], ROWS)
-    return state, x, labels, rng.integers(0, ROWS, (n, 5, recipe.batch))
+    return state, x, labels, rng.integers(0, ROWS, (n, 3, recipe.batch))
 
 
 def taught_by_torch(output, recipe, state, x, labels, order, rates):

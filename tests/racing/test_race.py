@@ -13,7 +13,7 @@ import xent
 from xent.data import load, split
 from xent.errors import InputError
 from xent.network import start
-from xent.racing import heats, rates
+from xent.racing import estimate, heats, rates
 from xent.racing.heats import Heat
 from xent.racing.plan import plan
 from xent.racing.running import Runner, cut
@@ -157,6 +157,11 @@ def test_resplit_draws_another_split_for_each_seed(iris):
     made, _ = plan(iris, SIDES, resplit=True)
     drawn = [heats.divided(made, iris, "judging", seed).rows[2].tolist() for seed in (0, 1, 0)]
     assert drawn[0] == drawn[2] != drawn[1]
+    picking = [row for seed in range(3) for rows in heats.divided(made, iris, "tuning", seed).rows[:2] for row in rows]
+    judging = [row for seed in range(9) for row in heats.divided(made, iris, "judging", seed).rows[2]]
+    assert not set(picking) & set(judging)  # no row that judges has helped to pick a rate
+    assert len(drawn[0]) == 30
+    assert 60 < len(set(judging)) <= 75
     fixed, _ = plan(iris, SIDES)
     assert heats.divided(fixed, iris, "judging", 0).rows[2].tolist() == heats.divided(fixed, iris, "judging", 1).rows[2].tolist()
 
@@ -311,3 +316,10 @@ def test_a_planted_difference_between_networks_is_found():
     data = load("digits")
     found = xent.race(data, ["absolute@sigmoid", "cross-entropy@softmax"], (10,), [0.3], 8, 5, goal=0.8)
     assert found.verdict.winner == "cross-entropy@softmax"
+
+
+def test_the_estimate_counts_the_lanes_that_are_run(small):
+    tuned, judged = estimate.lanes(small.plan)
+    assert tuned <= small.tuning.select("side", "seed", "rate").unique().height
+    assert judged >= small.table.select("side", "seed", "rate").unique().height
+    assert estimate.seconds(small.plan, small.data, 2) < estimate.seconds(small.plan.with_seeds(500), small.data, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,6 +15,7 @@ from xent.racing.words import seeds_needed
 differences = st.lists(st.floats(-100, 100).map(lambda v: round(v, 3)), min_size=2, max_size=10)
 
 
+@settings(deadline=None, max_examples=50)
 @given(differences)
 def test_students_interval(d):
     x = np.asarray(d)
@@ -23,6 +24,7 @@ def test_students_interval(d):
     np.testing.assert_allclose(student(x, 0.95), theirs, rtol=1e-9, atol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-5, 5), min_size=2, max_size=8))
 def test_sign_flip_is_scipys_permutation_test(d):
     x = np.asarray(d, float)
@@ -43,6 +45,7 @@ def test_sign_flip_of_many_pairs_is_drawn():
     assert sign_flip(np.full(40, 1e-3)) < 1e-4
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_by_its_definition(ps):
     """Adjusted p of the i-th smallest: the greatest of (m − j + 1)·p_j for j ≤ i, at most 1."""

@@ -79,8 +79,12 @@ def test_damaged_and_missing_heats_are_run_again(tmp_path):
         store.put(heat, frame)
     first, second, _ = sorted((tmp_path / "heats").iterdir())
     first.write_bytes(first.read_bytes()[:-1])
+    half = tmp_path / "heats" / ".half.parquet.1"
+    half.touch()
+    os.utime(half, (0, 0))
     second.unlink()
     fresh = Store(tmp_path, made)
+    assert not half.exists()
     found = [fresh.get(heat) for heat in heats]
     assert sum(one is None for one in found) == 2
     assert all(one is None or one.equals(frame) for one, frame in zip(found, frames, strict=True))

@@ -39,20 +39,35 @@ class Softmax(Activation):
         k is an index, not a function of z, so autodiff sees an analytic formula and is right at ties and at z = 0.
         """
         xp = namespace(z)
-        top = greatest(z, xp)
-        high, low = difference(z, total(xp.where(top, z, 0.0), xp)[..., None], xp)
-        high, low = xp.where(top, 0.0, high), xp.where(top, 0.0, low)
-        e = xp.exp(high) * (1 + low)
-        others = total(xp.where(top, 0.0, e), xp)[..., None]
-        whole = 1 + others
+        top, high, low = below_top(z, xp)
+        return shares(top, high, low, xp)[0]
 
-        def power(r: float) -> Array:
-            scaled, error = product(r, high, xp)
-            return xp.exp(scaled) * (1 + (error + r * low)) / whole**r
 
-        p = e / whole
-        rest = xp.where(top, others / whole, 1 - p)  # p ≤ ½ off the top
-        return Probability(p, rest, (xp.log1p(others) - low) - high, power)
+def below_top(z: Array, xp: Any) -> tuple[Array, Array, Array]:
+    """(mask of the greatest logit, z_j − z_k, the rounding error of that difference); 0 at the greatest itself."""
+    top = greatest(z, xp)
+    high, low = difference(z, total(xp.where(top, z, 0.0), xp)[..., None], xp)
+    return top, xp.where(top, 0.0, high), xp.where(top, 0.0, low)
+
+
+def shares(top: Array, high: Array, low: Array, xp: Any) -> tuple[Probability, Array]:
+    """The probabilities of classes that stand high + low below the top one, and R = Σ_{j≠k} e^(d_j)."""
+    e = xp.exp(high) * (1 + low)
+    others = total(xp.where(top, 0.0, e), xp)[..., None]
+    return probability(top, high, low, e, others, xp), others[..., 0]
+
+
+def probability(top: Array, high: Array, low: Array, e: Array, others: Array, xp: Any) -> Probability:
+    """What is known of e/(1 + others): e = e^(high + low) of any classes, `top` where one is the greatest, others = R."""
+    whole = 1 + others
+
+    def power(r: float) -> Array:
+        scaled, error = product(r, high, xp)
+        return xp.exp(scaled) * (1 + (error + r * low)) / whole**r
+
+    p = e / whole
+    rest = xp.where(top, others / whole, 1 - p)  # p ≤ ½ off the top
+    return Probability(p, rest, (xp.log1p(others) - low) - high, power)
 
 
 def pull(p: Array, rest: Array, g: Array, xp: Any) -> Array:

@@ -53,7 +53,7 @@ def _subject(name: str) -> Any:
         return name
     if not where or not inside:
         raise InputError(f"{name!r} is no name: write module:Name or file.py:Name.")
-    found: Any = _module(where)
+    found: Any = module_of(where)
     for part in inside.split("."):
         if not hasattr(found, part):
             known = [n for n in vars(found) if not n.startswith("_")]
@@ -62,7 +62,7 @@ def _subject(name: str) -> Any:
     return found
 
 
-def _module(where: str) -> ModuleType:
+def module_of(where: str) -> ModuleType:
     """The module or file, imported; its own error is told in one line."""
     is_file = where.endswith(".py") or "/" in where
     if is_file and not Path(where).is_file():

@@ -31,14 +31,21 @@ class Form:
     read: Callable[[Array, Array], list[tuple[Array, Array, float]]]
 
 
-BERNOULLI = Form("Bernoulli", Interval.open(0, 1), Interval.closed(0, 1), lambda a, y: [(y, a, 1.0), (1 - y, 1 - a, -1.0)])
-TANH = Form(
-    "tanh",
-    Interval.open(-1, 1),
-    Interval.closed(-1, 1),
-    lambda a, y: [((1 + y) / 2, (1 + a) / 2, 0.5), ((1 - y) / 2, (1 - a) / 2, -0.5)],
-)
-CATEGORICAL = Form("categorical", Interval.open(0, 1), Interval.closed(0, 1), lambda a, y: [(y, a, 1.0)])
+def _bernoulli(a: Array, y: Array) -> list[tuple[Array, Array, float]]:
+    return [(y, a, 1.0), (1 - y, 1 - a, -1.0)]
+
+
+def _tanh(a: Array, y: Array) -> list[tuple[Array, Array, float]]:
+    return [((1 + y) / 2, (1 + a) / 2, 0.5), ((1 - y) / 2, (1 - a) / 2, -0.5)]
+
+
+def _categorical(a: Array, y: Array) -> list[tuple[Array, Array, float]]:
+    return [(y, a, 1.0)]
+
+
+BERNOULLI = Form("Bernoulli", Interval.open(0, 1), Interval.closed(0, 1), _bernoulli)
+TANH = Form("tanh", Interval.open(-1, 1), Interval.closed(-1, 1), _tanh)
+CATEGORICAL = Form("categorical", Interval.open(0, 1), Interval.closed(0, 1), _categorical)
 
 
 def form_for(cost: Cost, activation: Activation) -> Form:

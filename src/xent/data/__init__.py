@@ -6,5 +6,6 @@ parts and prepares the numbers with what the training part alone knows; the othe
 
 from xent.data.loading import load as load
 from xent.data.splitting import Split as Split
+from xent.data.splitting import set_apart as set_apart
 from xent.data.splitting import split as split
 from xent.data.table import Data as Data

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from xent.data.table import Data
 from xent.errors import InputError
@@ -59,6 +59,19 @@ def split(
     train, tuned, tested = (np.sort(np.concatenate(part)) for part in parts)
     x = _prepared(data, train).astype(dtype)
     return Split(x[train], data.y[train], x[tuned], data.y[tuned], x[tested], data.y[tested], (train, tuned, tested))
+
+
+def set_apart(y: Int[np.ndarray, " n"], among: Bool[np.ndarray, " n"], share: float, seed: int) -> Bool[np.ndarray, " n"]:
+    """A share of the rows of each class, at least one, drawn from those that `among` marks.
+
+    >>> int(set_apart(np.arange(20) % 2, np.ones(20, dtype=bool), 0.3, seed=0).sum())
+    6
+    """
+    rng, chosen = np.random.default_rng(seed), np.zeros(len(y), dtype=bool)
+    for place in np.unique(y):
+        rows = rng.permutation(np.flatnonzero((y == place) & among))
+        chosen[rows[: max(1, round(share * len(rows)))]] = True
+    return chosen
 
 
 def _divided(rows: np.ndarray, given: np.ndarray | None, shares: tuple[float, float, float]) -> list[np.ndarray]:

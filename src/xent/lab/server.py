@@ -40,7 +40,7 @@ from xent.lab.races import LARGEST, TAKEN, Races
 from xent.lab.words import words
 
 PORT = 8640
-PAGES = ("neuron", "costs", "map", "race")
+PAGES = ("neuron", "costs", "map", "race", "doctor")
 LARGEST_MESSAGE = 1 << 20
 
 

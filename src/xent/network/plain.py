@@ -13,7 +13,7 @@ Reference: Rumelhart, Hinton & Williams (1986); numbered as in Nielsen (2015), c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from xent.activations import Activation
@@ -106,4 +106,4 @@ def learn(
             ]
             found = [xp.concat(same, axis=0) for same in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
             state = updated(state, found, recipe, rates)
-    return replace(state)
+    return state

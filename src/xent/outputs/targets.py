@@ -44,7 +44,7 @@ def elementwise(z: Array, y: Array, allowed: Interval | Labels, name: str, xp: A
             right = right | (y == value)
     else:
         right = (y >= allowed.low) & (y <= allowed.high) & xp.isfinite(y)
-    return _insist(y, right, f"{name} takes targets in {allowed}", xp)
+    return insist(y, right, f"{name} takes targets in {allowed}", xp)
 
 
 def distributions(z: Array, y: Array, name: str, xp: Any) -> Array:
@@ -54,15 +54,15 @@ def distributions(z: Array, y: Array, name: str, xp: Any) -> Array:
         raise ShapeError(f"{name} works over a class axis: z needs one with at least one class, but its shape is {tuple(z.shape)}.")
     if is_integer(y) and y.shape == z.shape[:-1]:
         right = (y >= 0) & (y < k)
-        y = _insist(y, right, f"{name} takes class indices from 0 to {k - 1} (z has {k} classes)", xp, poison=False)
+        y = insist(y, right, f"{name} takes class indices from 0 to {k - 1} (z has {k} classes)", xp, poison=False)
         one_hot = xp.where(hot(y, z, xp), xp.ones_like(z), xp.zeros_like(z))
         return xp.where(right[..., None], one_hot, float("nan"))
     if is_float(y) and y.shape == z.shape:
         y = xp.astype(y, z.dtype)
-        y = _insist(y, (y >= 0) & (y <= 1 + _slack(y)), f"{name} takes distributions: probabilities between 0 and 1", xp)
+        y = insist(y, (y >= 0) & (y <= 1 + _slack(y)), f"{name} takes distributions: probabilities between 0 and 1", xp)
         whole = total(y, xp)
         right = xp.abs(whole - 1) <= _slack(y)
-        _insist(whole, right, f"{name} takes distributions, which sum to 1 over the classes", xp, what="sum")
+        insist(whole, right, f"{name} takes distributions, which sum to 1 over the classes", xp, what="sum")
         return xp.where(right[..., None], y, float("nan"))
     kind = "integers" if is_integer(y) else "booleans" if is_bool(y) else "floats"
     raise ShapeError(
@@ -75,7 +75,7 @@ def _slack(y: Array) -> float:
     return 1e-6 if "64" in str(y.dtype) else 1e-3
 
 
-def _insist(y: Array, right: Array, rule: str, xp: Any, *, poison: bool = True, what: str = "target") -> Array:
+def insist(y: Array, right: Array, rule: str, xp: Any, *, poison: bool = True, what: str = "target") -> Array:
     """y, if all of it is right; an error names the first that is not. Where values are hidden, wrong ones become nan."""
     if not is_concrete(right):
         return xp.where(right, y, float("nan")) if poison else y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,30 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from xent.arrays import Array, namespace, quiet
-from xent.data import Data, Split, split
+from xent.data import Data, Split, set_apart, split
 from xent.network import learner, start
 from xent.network.plain import State, forward
 from xent.outputs import Output
 from xent.racing import measures
+from xent.racing.measures import on_processor
 from xent.racing.plan import Plan
 
 TUNING, JUDGING = "tuning", "judging"
 STREAMS = {TUNING: 1, JUDGING: 2}
 SPLITTING, STARTING, ORDERING = range(3)
 
-SEEN = 1000
-"""So many training rows at most are measured after each epoch."""
+HALF = 0.5
+"""The share of the rows that rates are picked on where each seed has a split of its own."""
+
+SEEN = 500
+"""So many training rows at most are measured after each epoch, evenly spaced."""
+
+MEASURED = (*measures.FULL, *(f"train_{name}" for name in measures.EVERY))
+
+SCHEMA: dict[str, Any] = {
+    "side": pl.Int32, "seed": pl.Int32, "rate": pl.Float64, "epoch": pl.Int32, "diverged": pl.Boolean,
+    **dict.fromkeys(MEASURED, pl.Float64), "confusion": pl.List(pl.Int32), "bins": pl.List(pl.Float64),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,11 +64,18 @@ def generator(plan: Plan, stage: str, seed: int, what: int, side: int = 0) -> np
 
 
 def divided(plan: Plan, data: Data, stage: str, seed: int) -> Split:
-    """The parts that a seed learns and is measured on: the race's one split, or with `resplit` the seed's own."""
+    """The parts that a seed learns and is measured on: the race's one split, or with `resplit` the seed's own.
+
+    With `resplit` rates are picked on one half of the rows and every test part is drawn from the other half, so that no row that
+    judges has helped to pick a rate.
+    """
     if not plan.resplit:
         return split(data, seed=plan.first_seed, shares=plan.shares, dtype=plan.dtype)
     drawn = int(generator(plan, stage, seed, SPLITTING).integers(2**31))
-    return split(data, seed=drawn, shares=plan.shares, anew=True, dtype=plan.dtype)
+    everything = np.ones(len(data), dtype=bool)
+    picking = set_apart(data.y, everything, HALF, plan.first_seed)
+    tested = ~picking if stage == TUNING else set_apart(data.y, ~picking, min(1.0, plan.shares[2] / (1 - HALF)), drawn)
+    return split(replace(data, test=tested), seed=drawn, shares=plan.shares, dtype=plan.dtype)
 
 
 def steps(plan: Plan, rows: int) -> int:
@@ -91,11 +109,11 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
     x_held, y_held = (to(v) for v in ((parts.x_test, parts.y_test) if judged else (parts.x_tuning, parts.y_tuning)))
     rates = to(np.asarray([rate for _, rate in lanes], plan.dtype))
     batch = min(plan.batch, len(parts.y_train))
-    n = steps(plan, len(parts.y_train))
+    n, every = steps(plan, len(parts.y_train)), -(-len(parts.y_train) // SEEN)
     teach = learner(recipe, x, [(output, slice(0, len(lanes)))])
     side = heat.side + 1 if plan.independent else 0
     orders = {seed: generator(plan, heat.stage, seed, ORDERING, side) for seed in heat.seeds}
-    frames = []
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for epoch in range(plan.epochs + 1):
         if epoch:
             drawn = {seed: rng.permutation(len(parts.y_train))[: n * batch].reshape(n, batch) for seed, rng in orders.items()}
@@ -104,36 +122,33 @@ def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFr
             )
         z = forward(state.parameters, recipe.activation, x_held)[-1]
         found = (measures.full if judged else measures.brief)(output, z, y_held)
-        alive = _numpy(measures.finite(z))
+        alive = on_processor(measures.finite(z))
         if judged:
-            seen = measures.brief(output, forward(state.parameters, recipe.activation, x[:SEEN])[-1], y[:SEEN])
+            seen = measures.brief(output, forward(state.parameters, recipe.activation, x[::every])[-1], y[::every])
             found |= {f"train_{name}": values for name, values in seen.items()}
         last = epoch == plan.epochs and judged
         extra = _last(output, z, y_held) if last else {"confusion": [None] * len(lanes), "bins": [None] * len(lanes)}
-        frames.append(_frame(heat, epoch, found, alive, extra))
-    return pl.concat(frames, how="vertical")
+        for name, values in _rows(heat, epoch, found, alive, extra).items():
+            columns[name] += values
+    return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def _frame(heat: Heat, epoch: int, found: dict[str, Array], alive: np.ndarray, extra: dict[str, Any]) -> pl.DataFrame:
+def _rows(heat: Heat, epoch: int, found: dict[str, Array], alive: np.ndarray, extra: dict[str, Any]) -> dict[str, list[Any]]:
     """One epoch of all lanes; a lane whose logits are not finite has no numbers, and a number that is none is null."""
-    names = [*measures.FULL, *(f"train_{name}" for name in measures.EVERY)]
-    columns: dict[str, Any] = {
-        "side": [heat.side] * len(heat.lanes),
+    n = len(heat.lanes)
+    columns: dict[str, list[Any]] = {
+        "side": [heat.side] * n,
         "seed": [seed for seed, _ in heat.lanes],
         "rate": [rate for _, rate in heat.lanes],
-        "epoch": [epoch] * len(heat.lanes),
-        "diverged": [not a for a in alive.tolist()],
+        "epoch": [epoch] * n,
+        "diverged": (~alive).tolist(),
     }
-    schema: dict[str, Any] = {"side": pl.Int32, "seed": pl.Int32, "rate": pl.Float64, "epoch": pl.Int32, "diverged": pl.Boolean}
-    for name in names:
-        values = _numpy(found[name]).astype(np.float64) if name in found else np.full(len(alive), np.nan)
-        columns[name] = [v if ok and np.isfinite(v) else None for v, ok in zip(values.tolist(), alive, strict=True)]
-        schema[name] = pl.Float64
-    ok = [bool(a) for a in alive]
-    for name, kind in (("confusion", pl.List(pl.Int32)), ("bins", pl.List(pl.Float64))):
-        columns[name] = [v if a else None for v, a in zip(extra[name], ok, strict=True)]
-        schema[name] = kind
-    return pl.DataFrame(columns, schema=schema)
+    for name in MEASURED:
+        values = on_processor(found[name]).astype(np.float64) if name in found else np.full(n, np.nan)
+        columns[name] = [v if ok else None for v, ok in zip(values.tolist(), alive & np.isfinite(values), strict=True)]
+    for name in ("confusion", "bins"):
+        columns[name] = [v if ok else None for v, ok in zip(extra[name], alive, strict=True)]
+    return columns
 
 
 def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
@@ -141,16 +156,11 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
     xp = namespace(z)
     p = measures.probabilities(output, z)
     n = z.shape[0]
-    bins = (
-        [None] * n
-        if p is None
-        else _numpy(measures.reliability(p, xp.broadcast_to(labels, z.shape[:-1]), xp)).reshape(n, -1).tolist()
-    )
+    bins: list[Any] = [None] * n
+    if p is not None:
+        y = xp.broadcast_to(labels, z.shape[:-1])
+        bins = on_processor(measures.reliability(p, y, xp)).reshape(n, -1).tolist()
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
-
-
-def _numpy(x: Any) -> np.ndarray:
-    return np.asarray(x.cpu() if hasattr(x, "cpu") else x)
 
 
 def _placer(plan: Plan) -> Any:

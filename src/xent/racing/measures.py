@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xent.arrays import Array, namespace, norm, quiet
+from xent.arrays import Array, hot, namespace, norm, quiet
 from xent.network.recipe import targets
 from xent.outputs import Output
 
@@ -108,11 +108,12 @@ def reliability(p: Array, y: Array, xp: Any) -> Array:
 def confusion(z: Array, labels: Array) -> np.ndarray:
     """Rows of each class (first axis after the lanes) that were taken for each class: (lanes, K, K)."""
     k = z.shape[-1]
-    guessed, y = np.argmax(_numpy(z), axis=-1), _numpy(labels)
+    guessed, y = np.argmax(on_processor(z), axis=-1), on_processor(labels)
     return np.stack([np.bincount(y * k + g, minlength=k * k).reshape(k, k) for g in guessed])
 
 
-def _numpy(x: Any) -> np.ndarray:
+def on_processor(x: Any) -> np.ndarray:
+    """An array of any device as a NumPy array."""
     return np.asarray(x.cpu() if hasattr(x, "cpu") else x)
 
 
@@ -121,6 +122,4 @@ def _spread(labels: Array, z: Array, xp: Any) -> Array:
 
 
 def _one_hot(y: Array, like: Array, xp: Any) -> Array:
-    from xent.arrays import hot
-
     return xp.astype(hot(y, like, xp), like.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
@@ -23,6 +24,9 @@ from xent.racing.plan import Plan
 
 INDEX, PLAN, HEATS = "index.sqlite", "plan.json", "heats"
 
+STALE = 3600.0
+"""Seconds after which nobody is still writing a file."""
+
 
 class Store:
     """The heats of one plan in one folder. Without a folder they are kept in memory, for as long as the race runs."""
@@ -35,6 +39,9 @@ class Store:
         files.folder(folder)
         _claim(folder, plan)
         files.folder(folder / HEATS)
+        for half in (folder / HEATS).glob(".*"):  # of a process that was killed as it wrote, long ago
+            if time.time() - half.stat().st_mtime > STALE:
+                half.unlink(missing_ok=True)
         with self._index() as index:
             index.execute("CREATE TABLE IF NOT EXISTS heats (key TEXT PRIMARY KEY, file TEXT NOT NULL, sha256 TEXT NOT NULL)")
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from xent.racing import Race
+from xent.racing.heats import JUDGING, TUNING, divided
 from xent.racing.result import MOST_SEEDS
 from xent.racing.verdict import ACCURACY
 from xent.racing.words import difference, percent, sentences
@@ -80,14 +81,12 @@ def race_call(found: Race) -> str:
 
 
 def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:
-    from xent.data import split
-
     plan = found.plan
-    parts = split(found.data, seed=plan.first_seed, shares=plan.shares)
+    picking, judging = (divided(plan, found.data, stage, 0) for stage in (TUNING, JUDGING))
     return {
         "data": plan.data, "rows": f"{len(found.data):,}", "features": str(plan.features), "classes": str(plan.classes),
         "sides": str(len(plan.outputs)), "seeds": str(plan.seeds), "network": "-".join(map(str, plan.recipe.sizes)),
-        "train": f"{len(parts.y_train):,}", "tuning": f"{len(parts.y_tuning):,}", "test": f"{len(parts.y_test):,}",
+        "train": f"{len(judging.y_train):,}", "tuning": f"{len(picking.y_tuning):,}", "test": f"{len(judging.y_test):,}",
         "init": plan.init, "activation": plan.activation, "batch": str(plan.batch), "epochs": str(plan.epochs),
         "l2": f"{plan.l2:g}",
         "optimiser": f"momentum {plan.momentum:g}" if plan.optimiser == "momentum" else plan.optimiser,

@@ -8,8 +8,9 @@ import { neuron } from "./pages/neuron.js";
 import { costs } from "./pages/costs.js";
 import { map } from "./pages/map.js";
 import { race } from "./pages/race.js";
+import { doctor } from "./pages/doctor.js";
 
-const PAGES = { neuron, costs, map, race };
+const PAGES = { neuron, costs, map, race, doctor };
 const LANGUAGES = { en: "English", zh: "中文" };
 const TAGS = { en: "en", zh: "zh-Hans" };
 const dark = matchMedia("(prefers-color-scheme: dark)");

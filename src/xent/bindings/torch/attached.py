@@ -1,0 +1,95 @@
+"""A cost tied into autograd: computed by the kernel, differentiated by the kernel, and by the plain formula beyond that.
+
+The gradient of a mean or a sum is made together with the cost, in one pass, and handed out at the first backward pass, multiplied
+in place by what comes from above; so nothing is copied. Whoever goes back a second time, or wants second derivatives, has it
+made anew from the logits, which are saved like any function's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import frexp, isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xent.arrays import quiet
+from xent.bindings.torch import fused, states
+from xent.ops import plain, reduction
+from xent.ops.inputs import Problem
+
+
+def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
+    """The reduced cost, differentiable by the logits, and the statistics, which are not."""
+    if _at_once(problem):
+        value, grad, stats = fused.cost_and_grad(problem)
+        made = [grad]
+    else:
+        (value, stats), made = fused.cost(problem), []
+    bare = replace(problem, logits=None, target=None, weight=None)
+    return Attached.apply(problem.logits, _Known(problem, bare, value, made)), stats  # type: ignore[no-untyped-call]
+
+
+def _at_once(problem: Problem) -> bool:
+    """Whether the gradient is made together with the cost.
+
+    Not where each row will be multiplied by a number of its own; not for float16, which has to be scaled before it is rounded;
+    not where hooks want to know of everything that is kept.
+    """
+    return problem.options.reduction != "none" and problem.logits.dtype is not torch.float16 and not states.saved_elsewhere()
+
+
+@dataclass
+class _Known:
+    """What the forward pass found."""
+
+    problem: Problem | None
+    bare: Problem
+    """The problem without its tensors, which autograd keeps."""
+    cost: Tensor
+    made: list[Tensor]
+    """The gradient, until it is handed out."""
+
+
+class Attached(torch.autograd.Function):
+    """logits ↦ a cost that is known."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, known: _Known) -> Tensor:
+        problem = known.problem
+        assert problem is not None
+        known.problem = None
+        ctx.save_for_backward(logits, problem.target, problem.weight)
+        ctx.bare, ctx.made = known.bare, known.made
+        return known.cost
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        if torch.is_grad_enabled() or not states.computing(upstream[0]):
+            return differentiable(_whole(ctx), upstream[0]), None
+        try:
+            grad = ctx.made.pop()
+        except IndexError:
+            return fused.grad(_whole(ctx), upstream[0]), None
+        by = float(upstream[0])
+        if by == 1:
+            return grad, None
+        if isfinite(by) and (grad.dtype is not torch.bfloat16 or abs(frexp(by)[0]) == 0.5):
+            return grad.mul_(by), None
+        return fused.grad(_whole(ctx), upstream[0], into=grad), None
+
+
+def _whole(ctx: Any) -> Problem:
+    logits, target, weight = ctx.saved_tensors
+    bare: Problem = ctx.bare
+    return replace(bare, logits=logits, target=target, weight=weight)
+
+
+def differentiable(problem: Problem, upstream: Tensor) -> Tensor:
+    """The gradient by the logits as a formula that PyTorch differentiates and maps."""
+    with quiet():
+        by = reduction.scale(problem)
+        by = upstream if by is None else upstream * by
+        slope: Tensor = reduction.scaled(problem, plain.deltas(problem), by).to(problem.logits.dtype)
+        return slope

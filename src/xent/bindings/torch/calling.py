@@ -1,0 +1,73 @@
+"""Cross-entropy on PyTorch tensors, with the conventions of `xent.cross_entropy`. Here the path is chosen."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from xent.arrays import Numbers
+from xent.bindings.torch import attached, compiled, fused, states
+from xent.ops import cpu, plain
+from xent.ops.inputs import Problem, check_values, read
+from xent.ops.options import Choices, Options
+
+
+def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) -> Any:
+    """`xent.cross_entropy` for tensors, differentiable."""
+    if torch.compiler.is_compiling():
+        return compiled.cross_entropy(logits, target, dict(options))
+    problem = _read(logits, target, options)
+    given: Any = problem.options
+    wanted = states.differentiated(problem.logits)
+    if not _fusable(problem) or states.differentiated(problem.target, given.weight, given.denominator):
+        cost, stats = _plainly(problem)
+    else:
+        cost, stats = attached.cost(problem) if wanted else fused.cost(problem)
+    return (cost, stats) if problem.options.stats else cost
+
+
+def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[Choices]) -> tuple[Any, ...]:
+    """`xent.cross_entropy_and_grad` for tensors: numbers, without a way back."""
+    if torch.compiler.is_compiling():
+        return compiled.cross_entropy_and_grad(logits, target, dict(options))
+    problem = _read(logits, target, options)
+    if _fusable(problem):
+        cost, grad, stats = fused.cost_and_grad(problem)
+    else:
+        check_values(problem)
+        with torch.no_grad():
+            cost, grad, stats = plain.cross_entropy_and_grad(problem)
+    grad = problem.back(grad)
+    return (cost, grad, stats) if problem.options.stats else (cost, grad)
+
+
+def _read(logits: Any, target: Any, options: Any) -> Problem:
+    try:
+        chosen = _options(**options)
+    except TypeError:  # weights and lists cannot be kept
+        chosen = Options.of(options)
+    return read(logits, target, chosen)
+
+
+@lru_cache(maxsize=64, typed=True)
+def _options(**options: Any) -> Options:
+    """Options are checked once: a training loop asks for the same at every step."""
+    return Options.of(options)
+
+
+def _fusable(problem: Problem) -> bool:
+    """Whether the kernel may be used: what it knows, in memory that it can read, while PyTorch only computes."""
+    denominator: Any = problem.options.denominator
+    return states.computing(problem.logits, problem.target, problem.weight, denominator) and cpu.knows(
+        problem.options, problem.hard
+    )
+
+
+def _plainly(problem: Problem) -> tuple[Tensor, dict[str, Tensor]]:
+    """The formula, which PyTorch differentiates itself."""
+    check_values(problem)
+    cost, stats = plain.cross_entropy(problem)
+    return cost, {name: value.detach() for name, value in stats.items()}

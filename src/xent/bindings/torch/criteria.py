@@ -1,0 +1,80 @@
+"""The cost of any output, tied into autograd: δ in closed form for the first derivative, the formula of the value beyond that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xent.bindings.torch import calling, states
+from xent.errors import XentError
+from xent.ops.options import NEVER
+from xent.outputs import Output
+from xent.outputs import output as output_of
+from xent.outputs.smoothed import Smoothed
+from xent.outputs.softmaxed import Surprisal
+
+REDUCTIONS = ("mean", "sum", "none", "batchmean")
+
+
+def cost(output: Output, name: str | None, z: Tensor, y: Tensor, reduction: str, axis: int | None) -> Tensor:
+    """The reduced cost; the name is `name_of(output)`."""
+    options = _options(output)
+    if options is not None:
+        asked = "sum" if reduction == "batchmean" else reduction
+        value: Tensor = calling.cross_entropy(z, y, axis=axis, reduction=asked, ignore_index=NEVER, **options)  # type: ignore[arg-type]
+        return value / len(z) if reduction == "batchmean" and z.ndim > 1 else value
+    if torch.compiler.is_compiling() and name is not None:
+        from xent.bindings.torch import traced
+
+        values: Tensor = traced.value(name, z, y, axis)
+    else:
+        values = _values(output, z, y, axis)
+    if reduction == "none":
+        return values
+    if reduction == "mean":
+        return values.mean()
+    return values.sum() if reduction == "sum" else values.sum() / (len(values) if values.ndim else 1)
+
+
+def name_of(output: Output) -> str | None:
+    """The name that reads back to this output, which a compiler can hold; None for an output with a cost of the user's own."""
+    try:
+        return str(output) if output_of(str(output)) == output else None
+    except XentError:
+        return None
+
+
+def _options(output: Output) -> dict[str, Any] | None:
+    """The options with which cross-entropy on logits is this output; None where it is not."""
+    if isinstance(output, Smoothed):
+        inner = _options(output.beneath)
+        return None if inner is None else inner | {"label_smoothing": output.cost.epsilon}
+    return {"shape": output.cost} if isinstance(output, Surprisal) else None
+
+
+def _values(output: Output, z: Tensor, y: Tensor, axis: int | None) -> Tensor:
+    """The values, one a sample; with δ for autograd where it may be told."""
+    if not states.computing(z, y) or not states.differentiated(z) or states.differentiated(y):
+        values: Tensor = output.value(z, y, axis=axis)
+    else:
+        values = _Valued.apply(z, y, output, axis)  # type: ignore[no-untyped-call]
+    return values
+
+
+class _Valued(torch.autograd.Function):
+    """z ↦ value, whose derivative is δ."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, y: Tensor, output: Output, axis: int | None) -> Tensor:
+        ctx.save_for_backward(z, y)
+        ctx.output, ctx.axis = output, axis
+        values: Tensor = output.value(z, y, axis=axis)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
+        (z, y), output, axis = ctx.saved_tensors, ctx.output, ctx.axis
+        by = upstream[0] if axis is None else upstream[0].unsqueeze(axis)
+        return (output.delta(z.to(by.dtype), y, axis=axis) * by).to(z.dtype), None, None, None

@@ -1,0 +1,71 @@
+"""torch.nn.functional's cross_entropy: the same arguments and layouts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict, Unpack
+
+from torch import Tensor
+
+from xent.bindings.torch import calling
+from xent.costs import SurprisalCost
+from xent.errors import InputError
+
+
+class More(TypedDict, total=False):
+    """The options that torch.nn.functional.cross_entropy does not have; `Options` says what each means."""
+
+    z_loss: float
+    softcap: float | None
+    temperature: float
+    shape: str | SurprisalCost | None
+    denominator: float | Tensor | None
+    on_empty: Literal["nan", "zero", "raise"]
+    valid_classes: int | None
+    stats: str | tuple[str, ...] | list[str]
+    axis: int | None
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: None = None,
+    ignore_index: int = -100,
+    reduce: None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    **more: Unpack[More],
+) -> Any:
+    """torch.nn.functional.cross_entropy: the same arguments and layouts, exact, fused on the CPU, with more options.
+
+    input   logits of shape (C,), (N, C) or (N, C, d1, …); with `axis=` the classes stand on that axis, -1 for (…, C)
+    target  class indices of shape (), (N,) or (N, d1, …), or probabilities of the input's shape
+
+    Keywords beyond PyTorch's are those of `xent.cross_entropy`: z_loss, softcap, temperature, shape, denominator, on_empty,
+    valid_classes, stats, axis. With `stats` the result is a pair, the second a dictionary of tensors without gradients.
+
+    Differs from PyTorch's in this: a cost of 16-bit logits is float32, and so is its computation; probabilities have to sum to 1;
+    a wrong target raises TargetError; size_average and reduce, deprecated there, are refused.
+
+    Runs under torch.compile (fullgraph), autocast, checkpointing and torch.func, in forward mode, and differentiates twice.
+    Raises ShapeError, TargetError, ArrayKindError and InputError for what does not fit. No input is changed.
+
+    >>> import torch
+    >>> logits = torch.zeros(2, 4, requires_grad=True)
+    >>> cross_entropy(logits, torch.tensor([1, 3])).backward()
+    >>> logits.grad[0]
+    tensor([ 0.1250, -0.3750,  0.1250,  0.1250])
+    """
+    refuse_deprecated(size_average, reduce)
+    own: Any = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
+    if more.get("axis") is None:
+        more["axis"] = 1 if input.ndim > 1 else 0
+    return calling.cross_entropy(input, target, **own, **more)
+
+
+def refuse_deprecated(size_average: Any, reduce: Any) -> None:
+    """Raise for arguments that PyTorch has deprecated."""
+    if size_average is not None or reduce is not None:
+        raise InputError(
+            "size_average and reduce are deprecated in PyTorch and not taken here: use reduction='mean', 'sum' or 'none'."
+        )

@@ -1,0 +1,90 @@
+"""Costs as modules: PyTorch's CrossEntropyLoss with more options, and any output of xent as a criterion on logits."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from torch import Tensor, nn
+
+from xent.bindings.torch import criteria, functional
+from xent.bindings.torch.functional import More
+from xent.errors import InputError
+from xent.ops.options import Options
+from xent.outputs import output as output_of
+
+
+class CrossEntropyLoss(nn.Module):
+    """torch.nn.CrossEntropyLoss: the same arguments and layouts, exact, fused on the CPU, with more options.
+
+    `weight` is a buffer, as in PyTorch; the other keywords are those of `xent.torch.cross_entropy`. Options are checked here, once.
+
+    >>> CrossEntropyLoss(label_smoothing=0.1, z_loss=1e-4)
+    CrossEntropyLoss(label_smoothing=0.1, z_loss=0.0001)
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: None = None,
+        ignore_index: int = -100,
+        reduce: None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        **more: Unpack[More],
+    ) -> None:
+        super().__init__()
+        functional.refuse_deprecated(size_average, reduce)
+        own: Any = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing, **more}
+        Options.of({**own, "weight": weight})
+        self.register_buffer("weight", weight)
+        self.options = own
+
+    def forward(self, input: Tensor, target: Tensor) -> Any:
+        return functional.cross_entropy(input, target, self.weight, **self.options)
+
+    def extra_repr(self) -> str:
+        usual = Options()
+        return ", ".join(f"{k}={v!r}" for k, v in self.options.items() if v != getattr(usual, k))
+
+
+class Criterion(nn.Module):
+    """Any output as a criterion on logits: the cost C(σ(z), y), its gradient exactly the output's δ.
+
+    output     a name such as "focal(gamma=2)@softmax" or "quadratic@sigmoid", or an `xent.Output`; kept as `.output`
+    reduction  none: a cost for each number, for a softmax each row; mean and sum of these; batchmean: their sum divided by the
+               length of the first axis, which is the cost of a network: units summed, samples averaged
+    axis       the class axis of a softmax; else PyTorch's layout, (C,), (N, C) or (N, C, d1, …)
+
+    Called with logits z and targets y: of z's shape, or class indices for a softmax. Shapes that do not fit raise ShapeError,
+    targets that the cost does not take TargetError. Differentiates twice, in forward mode and under torch.func.
+
+    >>> import torch
+    >>> z = torch.tensor([2.0, -1.0], requires_grad=True)
+    >>> criterion = Criterion("quadratic@sigmoid", reduction="sum")
+    >>> criterion(z, torch.tensor([0.0, 0.0])).backward()
+    >>> torch.equal(z.grad, criterion.output.delta(z.detach(), torch.tensor([0.0, 0.0])))
+    True
+    """
+
+    def __init__(self, output: Any, reduction: str = "mean", *, axis: int | None = None) -> None:
+        super().__init__()
+        self.output = output_of(output)
+        if reduction not in criteria.REDUCTIONS:
+            raise InputError(f"reduction is one of {', '.join(criteria.REDUCTIONS)}, but {reduction!r:.60} came.")
+        if axis is not None and not self.output.activation.vector:
+            raise InputError(f"{self.output} is elementwise and has no class axis: leave axis={axis} out.")
+        self.reduction = reduction
+        self.axis = axis
+        self._name = criteria.name_of(self.output)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        axis = self.axis
+        if axis is None and self.output.activation.vector:
+            axis = 1 if z.ndim > 1 else 0
+        return criteria.cost(self.output, self._name, z, y, self.reduction, axis)
+
+    def extra_repr(self) -> str:
+        axis = "" if self.axis is None else f", axis={self.axis}"
+        return f"{str(self.output)!r}, reduction={self.reduction!r}{axis}"

@@ -1,0 +1,213 @@
+"""The case: all that the rules look at, gathered once from an observation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xent.doctor import pairing, sites
+from xent.doctor.natures import ELEMENTWISE, MIXING, VIEWS, Nature, Natures, carry, original
+from xent.doctor.observe import Observation
+from xent.doctor.pairing import Pairing, Unseen
+from xent.doctor.sites import Site
+from xent.doctor.trace import Step, Trace, Value
+
+FOLLOWED = (
+    VIEWS
+    | ELEMENTWISE
+    | frozenset(["mean", "sum", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "avg_pool2d", "max_pool2d_with_indices"])
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """An operation with a weight of the model, in the order of the run, and ‖∂cost/∂its output‖."""
+
+    step: Step
+    name: str
+    push: float
+    norm: float
+
+
+@dataclass(eq=False)
+class Case:
+    """What was seen, read: natures, sites, pairings, layers. `unread` says of which sites no pairing could be read, and why."""
+
+    seen: Observation
+    natures: Natures
+    sites: list[Site]
+    pairings: list[Pairing] = field(default_factory=list)
+    unread: list[tuple[Site, str]] = field(default_factory=list)
+
+    @property
+    def trace(self) -> Trace:
+        """The trace."""
+        return self.seen.trace
+
+    @property
+    def main(self) -> Pairing | None:
+        """The pairing of most samples whose gain means something."""
+        known = [p for p in self.pairings if not p.name.startswith("other")] or self.pairings
+        return max(known, key=lambda p: p.z.numel(), default=None)
+
+    def nature(self, value: Value) -> Nature:
+        """What a value is."""
+        return self.natures.of(value)
+
+    def pairing(self, site: Site) -> Pairing | None:
+        """The pairing that was read at a site."""
+        return next((p for p in self.pairings if p.site is site), None)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """The number of samples, by the first axis of the targets, or of the inputs."""
+        leaves = [v for v in self.trace.values if v.role in ("y", "x", "batch") and v.made_by is None and v.shape]
+        leaves.sort(key=lambda v: v.role != "y")
+        return leaves[0].shape[0] if leaves else 0
+
+    def roles(self, thing: Any) -> set[str]:
+        """The roles of what a value was made from."""
+        return self.trace.sources(thing) if isinstance(thing, Value) else {"constant"}
+
+    def from_targets(self, site: Site) -> bool:
+        """Whether the target of a site came from the batch's targets (and not, as in a GAN, from nowhere or from the inputs)."""
+        roles = self.roles(site.target)
+        if "y" in roles:
+            same_as_x = [v for v in self.trace.leaves(site.target) if v.role == "y" and self._is_input(v)]
+            return not same_as_x
+        return "batch" in roles
+
+    def unreachable(self, site: Site) -> bool:
+        """Whether targets lie outside of what a squashed answer can reach."""
+        if not isinstance(site.target, Value) or not site.nature.squashed or not site.target.tensor.numel():
+            return False
+        y, nature = site.target.numbers.double(), site.nature
+        near = 1e-3 * (nature.high - nature.low)
+        return bool((y < nature.low - near).any() or (y > nature.high + near).any())
+
+    def has_logarithm(self, z: Value) -> bool:
+        """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
+        z = original(z)
+        steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns)
+        return any((n := self.nature(s.outs[0])).is_log and original(n.z) is z for s in steps)
+
+    def _is_input(self, value: Value) -> bool:
+        twins = [v for v in self.trace.values if v.role == "x" and v.made_by is None and v.shape == value.shape and v is not value]
+        return any(v.tensor.dtype == value.tensor.dtype and torch.equal(v.numbers, value.numbers) for v in twins)
+
+    def straight(self, value: Value) -> bool:
+        """Whether a value comes from a layer's weighted sum with nothing but reshapes, norms and scales by numbers after it."""
+        return self.weighted(value) is not None
+
+    def weighted(self, value: Value) -> Step | None:
+        """The layer that a value comes straight from."""
+        for _ in range(40):
+            step = value.made_by
+            if step is None or not step.ins:
+                return None
+            if step.op in MIXING and self._weight(step):
+                if "norm" not in step.op:
+                    return step
+                value = step.ins[0]
+                continue
+            learned = [v for v in step.ins if v.learns and v.role != "param"]
+            if step.op in VIEWS or step.op in ("native_dropout", "_to_copy", "masked_fill", "mean", "_adaptive_avg_pool2d"):
+                value = step.ins[0]
+            elif step.op in ("add", "add_", "sub", "mul", "div") and len(learned) == 1:
+                value = learned[0]
+            else:
+                return None
+        return None
+
+    def _weight(self, step: Step) -> bool:
+        return any(original_parameter(v) is not None for v in step.ins)
+
+    def features(self, value: Value) -> tuple[Tensor, int] | None:
+        """Which output unit of the last layer each element of a value belongs to, and how many there are."""
+        step = self.weighted(value)
+        if step is None or step.op in ("embedding", "mkldnn_rnn_layer") or not step.outs:
+            return None
+        out = step.outs[0]
+        if out.tensor.numel() > pairing.MOST:
+            return None
+        axis = 1 if step.op == "convolution" else len(out.shape) - 1
+        if len(out.shape) < 2:
+            return None
+        n = out.shape[axis]
+        unit = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(out.shape))]).expand(out.shape).contiguous()
+        moved = carry(self.trace, out, value, unit.to(out.tensor.device))
+        return None if moved is None else (moved, n)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The model's layers and how hard the cost pushes on each."""
+        steps = [s for s in self.trace.steps if s.in_model and s.op in MIXING and s.outs and self._weight(s) and "norm" not in s.op]
+        steps = [s for s in steps if s.outs[0].learns and not s.outs[0].overwritten and s.op != "embedding"]
+        pushes = self.seen.gradient([s.outs[0].tensor for s in steps])
+        made = []
+        for step, push in zip(steps, pushes, strict=True):
+            if push is not None:
+                made.append(Layer(step, step.where, float(push.double().norm()), float(step.outs[0].numbers.double().norm())))
+        return made
+
+    @cached_property
+    def gradients(self) -> dict[str, Tensor | None]:
+        """∂cost/∂parameter by name, of those that can be trained."""
+        named = [(n, p) for n, p in self.seen.model.named_parameters() if p.requires_grad]
+        got = self.seen.gradient([p for _, p in named])
+        return {name: g for (name, _), g in zip(named, got, strict=True)}
+
+    def module(self, where: str) -> nn.Module | None:
+        """The module of that name."""
+        try:
+            return self.seen.model.get_submodule(where)
+        except AttributeError:
+            return None
+
+    def place(self, where: str) -> str:
+        """A module's name and class, as a person would look it up."""
+        module = self.module(where)
+        if module is None:
+            return where
+        path = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in where.split(".")) if where else ""
+        return f"model{path} ({type(module).__name__})"
+
+
+def original_parameter(value: Value) -> Value | None:
+    """The parameter that a value is, seen through views."""
+    for _ in range(8):
+        if value.role == "param":
+            return value
+        if value.made_by is None or value.made_by.op not in VIEWS | {"t", "_weight_norm_interface", "mul", "div"}:
+            return None
+        value = value.made_by.ins[0]
+    return None
+
+
+def gather(seen: Observation) -> Case:
+    """The case of an observation."""
+    natures = Natures(seen.trace)
+    own = seen.criterion is None or seen.forward is not None
+    found = sites.find(seen.trace, natures, own=own)
+    case = Case(seen, natures, found)
+    for site in found:
+        try:
+            case.pairings.append(pairing.read(seen, natures, site))
+        except Unseen as why:
+            case.unread.append((site, str(why)))
+    if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
+        targets = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
+        hidden = pairing.opaque(seen, natures, seen.outputs, targets)
+        if hidden is not None:
+            case.sites.append(hidden)
+            case.pairings.append(pairing.read(seen, natures, hidden))
+    return case
+
+
+def same_z(case: Case, a: Site, b: Site) -> bool:
+    """Whether two sites judge the same logits."""
+    return original(a.nature.z) is original(b.nature.z)

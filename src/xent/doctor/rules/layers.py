@@ -1,0 +1,224 @@
+"""Rules about what lies before the output: parameters out of reach, units that no longer move, gradients that fade or grow."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from xent.doctor.cure import Cure
+from xent.doctor.evidence import Case, Layer
+from xent.doctor.rules.base import Found, rule
+from xent.doctor.trace import Step, Value
+
+SATURATED = 0.1
+"""σ′ below this share of its greatest value."""
+MOST = 0.5
+FADES, GROWS = 1e-3, 1e3
+CUTTING = ("detach", "argmax", "round", "floor", "sign", "gt", "ge", "lt", "le", "_to_copy", "topk", "sort")
+"""Operations that gradients do not pass."""
+
+
+@rule("untrained-parameters", "error", "cost")
+def untrained_parameters(case: Case) -> Found | None:
+    """Parameters that are to be trained and that no gradient can reach."""
+    seen = case.seen
+    if seen.cost is None:
+        return None
+    total = sum(p.numel() for p in seen.model.parameters() if p.requires_grad)
+    if not seen.cost.requires_grad:
+        return Found(
+            {"names": "", "count": total, "of": total, "where": _cut(case)}, "cost", Cure("keep-graph", {"where": _cut(case)})
+        )
+    values = {v.name: v for v in case.trace.values if v.role == "param"}
+    reached = {id(v) for site in case.sites for v in case.trace.leaves(site.input)}
+    reached |= {id(v) for out in seen.outputs for v in case.trace.leaves(out)} if not case.sites else set()
+    given = {id(v) for site in case.sites if isinstance(site.target, Value) for v in case.trace.leaves(site.target)}
+    cut, unused = [], []
+    for name, gradient in case.gradients.items():
+        value = values.get(name)
+        if gradient is not None or value is None:
+            continue
+        if not value.used_by:
+            unused.append(name)
+        elif (id(value) in reached and any(s.grad for s in value.used_by)) or (
+            id(value) not in given
+            and id(value) not in reached
+            and any(s.grad for s in value.used_by)
+            and not _elsewhere(case, value)
+        ):
+            cut.append(name)
+    strangers = _strangers(case, reached)
+    if strangers:
+        count = sum(v.tensor.numel() for v in strangers)
+        shapes = ", ".join(str(list(v.shape)) for v in strangers[:4])
+        where = case.place(strangers[0].used_by[0].where)
+        evidence = {"names": shapes, "count": count, "of": total, "where": where}
+        return Found(evidence, "unregistered", Cure("register", {"names": shapes}))
+    sizes = {n: p.numel() for n, p in seen.model.named_parameters()}
+    for names, variant, severity in ((cut, "", ""), (_alone(unused, case), "unused", "warning")):
+        if names:
+            where = _cut(case) if names is cut else ""
+            words = {"names": _listed(names), "where": where}
+            evidence = {**words, "count": sum(sizes[n] for n in names), "of": total}
+            return Found(evidence, variant, Cure("keep-graph" if names is cut else "use-or-freeze", words), severity=severity)
+    return None
+
+
+def _elsewhere(case: Case, value: Value) -> bool:
+    """Whether what is made of a parameter is returned beside the answer, or thrown away: no business of this cost."""
+    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in case.seen.outputs)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
+
+
+def _alone(unused: list[str], case: Case) -> list[str]:
+    """Unused parameters, without those whose siblings in a list are used: experts that this batch did not visit."""
+    used = {n for n, g in case.gradients.items() if g is not None}
+
+    def family(name: str) -> str:
+        parts = name.split(".")
+        places = [i for i, part in enumerate(parts) if part.isdigit()]
+        holder = ".".join(parts[: places[0]]) if places else ""
+        return holder if holder and isinstance(case.module(holder), nn.ModuleList) else ""
+
+    families = {family(n) for n in used} - {""}
+    return [n for n in unused if family(n) not in families or not family(n)]
+
+
+def _strangers(case: Case, reached: set[int]) -> list[Value]:
+    """Leaves with gradients that the model uses and does not own."""
+    return [
+        v for v in case.trace.values
+        if v.role == "constant" and v.made_by is None and v.tensor.is_leaf and v.tensor.requires_grad and id(v) in reached
+        and any(s.in_model for s in v.used_by) and v.tensor.numel() > 1
+    ]  # fmt: skip
+
+
+def _cut(case: Case) -> str:
+    """The last operation on the way to the cost that gradients do not pass."""
+    for step in reversed(case.trace.steps):
+        cuts = step.op in CUTTING and bool(step.outs) and bool(step.ins)
+        if cuts and step.ins[0].learns and not step.outs[0].learns and step.outs[0].used_by:
+            return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
+    return ""
+
+
+def _hidden(case: Case, ops: tuple[str, ...]) -> list[Step]:
+    """Activations inside of the model: not the answer itself, and no gates."""
+    answers = {site.nature.step.index for site in case.sites if site.nature.step is not None}
+    steps = [s for s in case.trace.steps if s.in_model and s.op in ops and s.outs and s.call is None and s.outs[0].learns]
+    returned = {v.id for v in case.seen.outputs}
+    return [
+        s
+        for s in steps
+        if s.index not in answers and s.outs[0].id not in returned and s.outs[0].tensor.numel() > 1 and not _gate(s)
+    ]
+
+
+def _gate(step: Step) -> bool:
+    """Whether an activation multiplies something else that learns."""
+    return any(s.op in ("mul", "mul_") and sum(v.learns and bool(v.shape) for v in s.ins) > 1 for s in step.outs[0].used_by)
+
+
+@rule("saturated-units", "warning", "layers")
+def saturated_units(case: Case) -> Found | None:
+    """Hidden sigmoids or tanhs at their flat ends: σ′ passes almost nothing on."""
+    worst: tuple[float, Step, float] | None = None
+    for step in _hidden(case, ("sigmoid", "sigmoid_", "tanh", "tanh_")):
+        if step.outs[0].overwritten:
+            continue
+        a = step.outs[0].numbers.double()
+        slope = 4 * a * (1 - a) if step.op.startswith("sigmoid") else 1 - a * a
+        share = float((slope < SATURATED).double().mean())
+        if share > MOST and (worst is None or share > worst[0]):
+            worst = (share, step, float(slope.mean()))
+    if worst is None:
+        return None
+    share, step, mean_slope = worst
+    words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
+    high = float((step.outs[0].numbers > (0.5 if step.op.startswith("sigmoid") else 0)).double().mean())
+    return Found(
+        {**words, "share": share, "slope": mean_slope, "high": high}, "", Cure("smaller-weights", words, ("normalise", "relu"))
+    )
+
+
+@rule("dead-units", "warning", "layers")
+def dead_units(case: Case) -> Found | None:
+    """Rectified units that are zero for every sample: no gradient reaches what lies before them."""
+    worst: tuple[float, Step, int, int] | None = None
+    for step in _hidden(case, ("relu", "relu_", "clamp_min", "threshold", "hardtanh")):
+        out = step.outs[0]
+        if out.overwritten or len(out.shape) < 2 or (step.op in ("clamp_min", "threshold") and step.argument(1, "min") != 0):
+            continue
+        if step.op == "hardtanh" and step.argument(1, "min_val", -1) != 0:
+            continue
+        source = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+        axis = (
+            1
+            if len(out.shape) >= 3 and (source is None or source.op == "convolution") and len(out.shape) != 3
+            else len(out.shape) - 1
+        )
+        axis = 1 if source is not None and source.op == "convolution" else axis
+        rows = out.numbers.movedim(axis, -1).reshape(-1, out.shape[axis])
+        if len(rows) < 8:
+            continue
+        dead = (rows == 0).all(dim=0)
+        share = float(dead.double().mean())
+        if share > MOST and (worst is None or share > worst[0]):
+            worst = (share, step, int(dead.sum()), dead.numel())
+    if worst is None:
+        return None
+    share, step, count, of = worst
+    words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
+    return Found({**words, "share": share, "count": count, "of": of}, "", Cure("revive", words, ("leaky", "normalise")))
+
+
+def _ends(case: Case) -> tuple[Layer, Layer, float, int] | None:
+    """The first and the last layer and how many times harder the first is pushed, where there are enough layers to say."""
+    layers = [layer for layer in case.layers if layer.push > 0]
+    if len(layers) < 4:
+        return None
+    last = layers[-1]
+    first = max(layers[: max(1, len(layers) // 4)], key=lambda layer: layer.push)  # keys and queries get little at the start
+    return first, last, first.push / last.push, len(layers)
+
+
+@rule("vanishing-gradient", "warning", "gradient", "layers")
+def vanishing_gradient(case: Case) -> Found | None:
+    """What reaches the first layers is a thousandth of what the last one gets."""
+    ends = _ends(case)
+    if ends is None or not ends[2] < FADES:
+        return None
+    first, last, ratio, n = ends
+    words = {"first": case.place(first.name), "last": case.place(last.name)}
+    return Found({**words, "ratio": ratio, "layers": n}, "", Cure("let-through", words, ("normalise", "relu")))
+
+
+@rule("exploding-gradient", "warning", "gradient", "layers")
+def exploding_gradient(case: Case) -> Found | None:
+    """What reaches the first layers is a thousand times what the last one gets, or the whole gradient is out of scale."""
+    ends = _ends(case)
+    sizes = [g.double().norm() for g in case.gradients.values() if g is not None]
+    whole = float(torch.stack(sizes).norm()) if sizes else 0.0
+    if ends is not None and ends[2] > GROWS:
+        first, last, ratio, n = ends
+        words = {"first": case.place(first.name), "last": case.place(last.name)}
+        return Found(
+            {**words, "ratio": ratio, "layers": n, "norm": whole},
+            "",
+            Cure("smaller-weights", {"where": words["first"], "squash": ""}, ("clip", "normalise")),
+        )
+    if GROWS * 10 < whole < float("inf"):
+        size = float(torch.stack([p.detach().double().norm() for p in case.seen.model.parameters()]).norm())
+        words = {"first": "", "last": ""}
+        return Found(
+            {**words, "ratio": whole / max(size, 1e-30), "layers": 0, "norm": whole},
+            "whole",
+            Cure("scale-targets", words, ("clip",)),
+        )
+    return None
+
+
+ALL = (untrained_parameters, saturated_units, dead_units, vanishing_gradient, exploding_gradient)

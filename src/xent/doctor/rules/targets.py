@@ -1,0 +1,466 @@
+"""Rules about targets: what they may be, how they lie beside the answers, and whether any of them counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from xent.doctor import goal
+from xent.doctor.cure import Cure
+from xent.doctor.evidence import Case
+from xent.doctor.natures import original, running_axis
+from xent.doctor.rules.base import Found, rule
+from xent.doctor.sites import ERRORS, Site
+from xent.doctor.trace import Step, Value
+
+PICKS = ("cross-entropy", "nll", "log-pick")
+PROBABLE = ("bce", "bce-logits", "bce-by-hand")
+ELEMENTWISE = (*ERRORS, *PROBABLE, "logistic", "poisson", "gaussian", "hinge")
+NEAR = 1e-3
+
+
+# ── what targets look like: measured on the targets themselves, never on the answers ─────────────────────────────────────
+
+
+def binary(y: Tensor) -> bool:
+    """Whether all targets are 0 or 1."""
+    return bool(((y == 0) | (y == 1)).all()) and y.numel() > 0
+
+
+def one_hot(y: Tensor) -> int | None:
+    """The axis along which exactly one of several targets is 1, everywhere (four rows at least); None if there is none."""
+    if y.ndim < 2 or not binary(y):
+        return None
+    for axis in (y.ndim - 1, 1):
+        if y.shape[axis] > 1 and y.numel() // y.shape[axis] >= 4 and bool((y.sum(dim=axis) == 1).all()):
+            return axis
+    return None
+
+
+def multi_hot(y: Tensor, axis: int) -> float | None:
+    """The share of rows with several labels, or none, where targets are 0 and 1; None where each row has one."""
+    if not binary(y) or y.shape[axis] < 2:
+        return None
+    sums = y.double().sum(dim=axis)
+    several = float((sums > 1).double().mean())
+    none = float((sums == 0).double().mean())
+    return several + none if several > 0 else None
+
+
+def distribution(y: Tensor, axis: int) -> bool:
+    """Whether targets are probabilities that sum to one."""
+    y = y.double()
+    return bool((y >= -NEAR).all()) and bool(((y.sum(dim=axis) - 1).abs() < 1e-2).all())
+
+
+def classes_of(site: Site) -> int | None:
+    """How many classes the input of a site has."""
+    shape = site.input.shape
+    return shape[site.axis] if site.axis is not None and site.axis < len(shape) else None
+
+
+def _said(case: Case, site: Site) -> dict[str, str]:
+    return {
+        "cost": site.call.name if site.call is not None else "by-hand",
+        "input": str(list(site.input.shape)),
+        "target": str(list(site.target.shape)) if isinstance(site.target, Value) else str(site.target),
+        "raised": site.raised,
+    }
+
+
+def _signed(y: Tensor) -> bool:
+    return y.numel() > 1 and bool(((y == 1) | (y == -1)).all()) and bool((y == -1).any())
+
+
+@rule("signed-labels", "error", "target")
+def signed_labels(case: Case) -> Found | None:
+    """Labels −1 and 1 under a cost that wants 0 and 1."""
+    for site in case.sites:
+        if not isinstance(site.target, Value):
+            continue
+        y = site.target.numbers
+        squashed = site.form in ERRORS and site.nature.squashed and site.nature.low >= 0
+        if not (site.form in PROBABLE or squashed or site.form in PICKS) or not _signed(y):
+            continue
+        if site.form in PICKS and site.option("ignore_index", -100) == -1:
+            continue
+        words = _said(case, site)
+        fixed = (y + 1) / 2
+        aim = None
+        if site.form in PICKS:
+            aim = goal.of_site(case, site, "softmax", fixed.long(), axis=site.axis)
+        elif site.form in PROBABLE:
+            z = site.nature.z if site.nature.squashed or site.nature.is_log else site.input
+            aim = goal.of_site(case, site, "sigmoid", fixed, z=z) if tuple(y.shape) == site.input.shape else None
+        share = float((y == -1).double().mean())
+        return Found({**words, "share": share}, "", Cure("zero-one-labels", words, ("soft-margin",), aim))
+    return None
+
+
+@rule("target-outside-domain", "error", "target")
+def target_outside_domain(case: Case) -> Found | None:
+    """Targets that the cost gives no meaning to, or that the output can never reach."""
+    for site in case.sites:
+        if not isinstance(site.target, Value) or not site.target.tensor.numel():
+            continue
+        domain = _domain(case, site)
+        if domain is None:
+            continue
+        low, high, variant = domain
+        y = site.target.numbers.double()
+        if site.form == "kl" and site.option("log_target"):
+            y = y.exp()
+        if not bool(torch.isfinite(y).all()) or _signed(y):
+            continue
+        words = _said(case, site)
+        if variant == "labels":
+            if bool(((y == 0) | (y == 1)).all()) and bool((y == 0).any()):
+                share = float((y == 0).double().mean())
+                evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": share}
+                return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
+            continue
+        reach = high - low if high < float("inf") else 1.0
+        outside = (y < low - NEAR * reach) | (y > high + NEAR * reach)
+        axis = site.nature.axis if site.nature.axis is not None else site.axis
+        sums_off = False
+        if variant == "distribution" and not bool(outside.any()) and axis is not None and axis < y.ndim:
+            sums = y.sum(dim=axis)
+            used = sums != 0
+            sums_off = bool(((sums - 1).abs() > 1e-2)[used].any()) and multi_hot(y, axis) is None and not binary(y)
+        if not bool(outside.any()) and not sums_off:
+            continue
+        evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high,
+                    "share": float(outside.double().mean()) if not sums_off else 1.0}  # fmt: skip
+        key = {"distribution": "make-distribution", "reach": "linear-output"}.get(variant, "scale-targets")
+        return Found(evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else ()))
+    return None
+
+
+def _domain(case: Case, site: Site) -> tuple[float, float, str] | None:
+    """(least, greatest, what for) of the targets that a cost takes; None where every number will do."""
+    y = site.target.numbers
+    if site.form in PROBABLE:
+        return 0.0, 1.0, "probability"
+    if site.form in ("cross-entropy", "kl", "log-weighted"):
+        if y.is_floating_point() and tuple(y.shape) == site.input.shape and site.form != "log-weighted":
+            return 0.0, 1.0, "distribution"
+        return None
+    if site.form == "poisson":
+        return 0.0, float("inf"), "count"
+    if site.form in ("logistic", "hinge", "hinge-embedding", "exponential"):
+        return -1.0, 1.0, "labels"
+    if site.form in ERRORS and tuple(y.shape) == site.input.shape:
+        nature = site.nature
+        if nature.squashed:
+            return nature.low, nature.high, "reach"
+        if (nature.kind == "rectified" and nature.inner in ("relu", "softplus", "threshold", "clamp")) or nature.kind == "exp":
+            return 0.0, float("inf"), "reach"
+    return None
+
+
+@rule("float-class-indices", "error", "target")
+def float_class_indices(case: Case) -> Found | None:
+    """Class numbers as floating numbers, which are read as probabilities or refused."""
+    for site in case.sites:
+        if site.form not in ("cross-entropy", "nll", "multi-margin") or not isinstance(site.target, Value) or site.axis is None:
+            continue
+        y, shape = site.target.numbers, site.input.shape
+        rest = (*shape[: site.axis], *shape[site.axis + 1 :])
+        words = _said(case, site) | {"dtype": str(y.dtype).rpartition(".")[2]}
+        if site.raised and not y.is_floating_point() and tuple(y.shape) == shape and one_hot(y) == site.axis:
+            aim = goal.of_site(case, site, "softmax", y.argmax(dim=site.axis), axis=site.axis)
+            return Found({**words, "classes": classes_of(site) or 0}, "one-hot", Cure("class-numbers", words, (), aim))
+        form = y.is_floating_point() or (bool(site.raised) and tuple(y.shape) != rest)
+        if not form or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel() or tuple(y.squeeze().shape) != rest:
+            continue
+        whole = bool((y == y.round()).all())
+        aim = goal.of_site(case, site, "softmax", y.reshape(rest).long(), axis=site.axis) if whole else None
+        variant = "" if y.is_floating_point() else "column"
+        return Found({**words, "classes": classes_of(site) or 0}, variant, Cure("long-targets", words, (), aim))
+    step = _failed(case, ("gather", "index", "scatter_", "scatter"))
+    if step is not None:
+        for value in step.ins[1:]:
+            if value.tensor.is_floating_point() and case.roles(value) & {"y", "batch"}:
+                words = {
+                    "cost": step.op,
+                    "input": str(list(step.ins[0].shape)),
+                    "target": str(list(value.shape)),
+                    "raised": step.raised,
+                }
+                return Found({**words, "dtype": str(value.tensor.dtype).rpartition(".")[2], "classes": step.ins[0].shape[-1]}, "",
+                             Cure("long-targets", words))  # fmt: skip
+    for call in case.trace.calls:
+        given = call.args.get("input")
+        if call.name == "one_hot" and call.raised and isinstance(given, Value) and given.tensor.is_floating_point():
+            words = {"cost": "one_hot", "input": "", "target": str(list(given.shape)), "raised": call.raised}
+            return Found(
+                {**words, "dtype": str(given.tensor.dtype).rpartition(".")[2], "classes": 0}, "", Cure("long-targets", words)
+            )
+    return None
+
+
+def _failed(case: Case, ops: tuple[str, ...]) -> Step | None:
+    """The last operation, if it failed and is one of these."""
+    last = case.trace.steps[-1] if case.trace.steps else None
+    return last if last is not None and last.raised and last.op in ops else None
+
+
+@rule("broadcast-target", "error", "target")
+def broadcast_target(case: Case) -> Found | None:
+    """Answers (N, 1) against targets (N,): every answer is compared with every target."""
+    for site in case.sites:
+        if site.form not in ELEMENTWISE or not isinstance(site.target, Value):
+            continue
+        a, y = site.input.shape, site.target.shape
+        if a == y or not _crossed(a, y, site):
+            continue
+        words = _said(case, site)
+        same = torch.Size(a).numel() == torch.Size(y).numel()
+        aim = None
+        if same:
+            numbers = site.target.numbers.reshape(a)
+            squash = {"bce": "sigmoid", "bce-logits": "sigmoid", "bce-by-hand": "sigmoid"}.get(site.form, "identity")
+            if site.form in ERRORS and site.nature.squashed:
+                squash = "sigmoid" if site.nature.kind == "sigmoid" and binary(numbers) else ""
+            z = site.nature.z if (site.nature.squashed or site.nature.is_log) and squash == "sigmoid" else site.input
+            aim = goal.of_site(case, site, squash, numbers, z=z) if squash else None
+        n = torch.Size(y).numel()
+        return Found({**words, "n": n, "pairs": n * torch.Size(a).numel()}, "raised" if site.raised else "",
+                     Cure("same-shape", {**words, "shape": str(list(a))}, (), aim))  # fmt: skip
+    return None
+
+
+def _crossed(a: tuple[int, ...], y: tuple[int, ...], site: Site) -> bool:
+    """Whether broadcasting puts samples of one beside samples of the other; or would, had PyTorch not refused."""
+    squeezed = [tuple(n for n in shape if n != 1) for shape in (a, y)]
+    if site.raised:
+        return squeezed[0] == squeezed[1] and a != y
+    try:
+        out = tuple(torch.broadcast_shapes(a, y))
+    except RuntimeError:
+        return False
+    if torch.Size(out).numel() <= max(torch.Size(a).numel(), torch.Size(y).numel()):
+        return False
+    return squeezed[0] == squeezed[1] or (bool(squeezed[0]) and bool(squeezed[1]) and squeezed[0][0] == squeezed[1][0])
+
+
+@rule("class-index-out-of-range", "error", "target")
+def class_index_out_of_range(case: Case) -> Found | None:
+    """Class numbers below 0 or beyond the last class."""
+    for site in case.sites:
+        k = classes_of(site)
+        if site.form not in ("cross-entropy", "nll", "multi-margin") or k is None or not isinstance(site.target, Value):
+            continue
+        y = site.target.numbers
+        if y.is_floating_point() or not y.numel() or tuple(y.shape) == site.input.shape:
+            continue
+        ignored = y == site.option("ignore_index", -100)
+        outside = ((y < 0) | (y >= k)) & ~ignored
+        if not bool(outside.any()) or _signed(y):
+            continue
+        shape = site.input.shape
+        rest = (*shape[: site.axis], *shape[(site.axis or 0) + 1 :])
+        if tuple(y.shape) != rest:
+            continue  # the axes are the fault
+        words = _said(case, site)
+        counted = y[~ignored]
+        from_one = int(counted.min()) >= 1 and int(counted.max()) == k
+        aim = goal.of_site(case, site, "softmax", y - 1, axis=site.axis) if from_one else None
+        evidence = {
+            **words,
+            "least": int(counted.min()),
+            "most": int(counted.max()),
+            "last": k - 1,
+            "share": float(outside.double().mean()),
+        }
+        return Found(
+            evidence,
+            "from-one" if from_one else "",
+            Cure("count-from-zero" if from_one else "more-classes", words, ("more-classes",), aim),
+        )
+    return _out_of_range_by_hand(case)
+
+
+def _out_of_range_by_hand(case: Case) -> Found | None:
+    step = _failed(case, ("gather", "index", "scatter_", "scatter", "take_along_dim", "index_select"))
+    seen: list[tuple[Tensor, int, str, str]] = []
+    if step is not None:
+        place = step.argument(1, "dim")
+        size = step.ins[0].shape[place] if isinstance(place, int) and step.ins[0].shape else step.ins[0].shape[-1]
+        seen = [(v.numbers, size, step.op, step.raised) for v in step.ins[1:] if case.roles(v) & {"y", "batch"}]
+    for call in case.trace.calls:
+        y, k = call.args.get("input"), call.args.get("num_classes", -1)
+        if call.name == "one_hot" and call.raised and isinstance(y, Value) and isinstance(k, int) and k > 0:
+            seen.append((y.numbers, k, "one_hot", call.raised))
+    for y, k, op, raised in seen:
+        if not y.is_floating_point() and y.numel() and bool(((y < 0) | (y >= k)).any()) and not _signed(y):
+            words = {"cost": op, "input": str([k]), "target": str(list(y.shape)), "raised": raised}
+            evidence = {**words, "least": int(y.min()), "most": int(y.max()), "last": k - 1,
+                        "share": float(((y < 0) | (y >= k)).double().mean())}  # fmt: skip
+            from_one = int(y.min()) >= 1 and int(y.max()) == k
+            return Found(evidence, "from-one" if from_one else "", Cure("count-from-zero" if from_one else "more-classes", words))
+    return None
+
+
+@rule("class-axis", "error", "target")
+def class_axis(case: Case) -> Found | None:
+    """Classes on another axis than the one the cost takes them from, told by where the last layer's units lie."""
+    for site in case.sites:
+        if site.form not in PICKS or site.axis is None or not isinstance(site.target, Value) or len(site.input.shape) < 2:
+            continue
+        shape, y = site.input.shape, site.target.shape
+        rest = (*shape[: site.axis], *shape[site.axis + 1 :])
+        told = case.features(site.input)
+        words = _said(case, site) | {"axis": str(site.axis)}
+        misplaced = None
+        if told is not None and told[1] > 1:
+            unit, n = told
+            misplaced = running_axis(unit)
+            misplaced = misplaced if misplaced is not None and _runs_along(unit, misplaced, n) else None
+            if shape[site.axis] == n and not _runs_along(unit, site.axis, n):
+                return _axis_found(case, site, words, misplaced, n)
+        if y not in (rest, shape) and y == shape[:-1] and len(shape) > 2:
+            return _axis_found(case, site, words, len(shape) - 1, shape[-1])
+        if site.raised and misplaced is not None and misplaced != site.axis and y == (*shape[:misplaced], *shape[misplaced + 1 :]):
+            return _axis_found(case, site, words, misplaced, shape[misplaced])
+    return None
+
+
+def _runs_along(unit: Tensor, axis: int, n: int) -> bool:
+    if unit.shape[axis] != n:
+        return False
+    expected = torch.arange(n, device=unit.device).reshape([-1 if i == axis else 1 for i in range(unit.ndim)])
+    return bool((unit == expected).all())
+
+
+def _axis_found(case: Case, site: Site, words: dict[str, str], axis: int | None, n: int) -> Found:
+    aim = None
+    y = site.target.numbers
+    step = case.weighted(site.input)
+    if axis is not None:
+        aim = goal.of_site(case, site, "softmax", y, axis=axis)
+    elif step is not None:
+        z = step.outs[0]
+        aim = goal.arranged(z, goal.whole(z), "softmax", y, 1 if step.op == "convolution" else len(z.shape) - 1)
+    evidence = {**words, "classes": n, "found": "mixed" if axis is None else str(axis)}
+    return Found(
+        evidence,
+        "mixed" if axis is None else "",
+        Cure("flatten-classes" if axis is None else "move-axis", {k: str(v) for k, v in evidence.items()}, (), aim),
+    )
+
+
+@rule("all-ignored", "error", "target")
+def all_ignored(case: Case) -> Found | None:
+    """Not one target counts: the mean over nothing is nan, and nothing is learned."""
+    for site in case.sites:
+        if not isinstance(site.target, Value):
+            continue
+        y = site.target.numbers
+        words = _said(case, site)
+        index = site.option("ignore_index", -100)
+        if site.form in ("cross-entropy", "nll") and not y.is_floating_point() and y.numel() and bool((y == index).all()):
+            return Found({**words, "n": y.numel(), "index": index}, "", Cure("skip-empty", words))
+        if not y.numel():
+            return Found({**words, "n": 0, "index": index}, "empty", Cure("skip-empty", words))
+    for step in case.trace.steps:
+        if (step.in_model and case.seen.criterion is not None) or not step.outs or not step.ins:
+            continue
+        empty = step.op in ("mean", "nanmean") and not step.ins[0].tensor.numel() and case.batch_size
+        nothing = step.op == "div" and len(step.ins) == 2 and not step.ins[1].learns and step.ins[1].tensor.numel() == 1
+        if empty or (nothing and float(step.ins[1].numbers) == 0 and step.ins[0].learns and step.ins[0].tensor.numel() == 1):
+            words = {"cost": step.op, "input": str(list(step.ins[0].shape)), "target": "", "raised": ""}
+            return Found({**words, "n": 0, "index": 0}, "empty", Cure("skip-empty", words))
+    return None
+
+
+@rule("zero-class-weight", "error", "target")
+def zero_class_weight(case: Case) -> Found | None:
+    """A class with weight 0 is in the batch: its samples teach nothing."""
+    for site in case.sites:
+        weight, y = site.option("weight"), site.target
+        if not isinstance(weight, Value) or not isinstance(y, Value) or site.form not in ("cross-entropy", "nll"):
+            continue
+        w = weight.numbers
+        hot = y.numbers
+        if hot.is_floating_point():
+            present = (
+                hot.movedim(site.axis or 0, -1).reshape(-1, len(w)).sum(dim=0) > 0
+                if tuple(hot.shape) == site.input.shape
+                else w < 0
+            )
+        else:
+            ignored = hot == site.option("ignore_index", -100)
+            present = torch.bincount(hot[~ignored].flatten().clamp(0, len(w) - 1), minlength=len(w)) > 0
+        lost = [int(k) for k in torch.nonzero((w == 0) & present).flatten()]
+        if lost:
+            return _weightless(case, site, lost, w, hot)
+    for site in case.sites:
+        weight = site.option("pos_weight")
+        if isinstance(weight, Value) and site.form == "bce-logits" and isinstance(site.target, Value):
+            y = site.target.numbers
+            lost_at = (weight.numbers == 0) & (y > 0) if tuple(y.shape) == site.input.shape else weight.numbers == 0
+            if bool(lost_at.any()):
+                return Found(
+                    {**_said(case, site), "classes": "1", "share": float(lost_at.double().mean())},
+                    "positive",
+                    Cure("real-weights", {}),
+                )
+    for step in case.trace.steps:
+        found = _weights_by_hand(case, step)
+        if found is not None:
+            return found
+    return None
+
+
+def _weightless(case: Case, site: Site, lost: list[int], w: Tensor, y: Tensor) -> Found:
+    share = float(torch.isin(y, torch.tensor(lost, device=y.device)).double().mean()) if not y.is_floating_point() else float("nan")
+    aim = goal.of_site(case, site, "softmax", y, axis=site.axis, z=original(site.input))
+    return Found({**_said(case, site), "classes": ", ".join(map(str, lost)), "share": share}, "", Cure("real-weights", {}, (), aim))
+
+
+def _weights_by_hand(case: Case, step: Step) -> Found | None:
+    """w[y] that multiplies something that learns."""
+    if step.op not in ("index", "gather", "index_select", "embedding", "take") or not step.outs or not step.ins:
+        return None
+    w, out = step.ins[0], step.outs[0]
+    if (
+        w.learns
+        or not w.tensor.is_floating_point()
+        or len(w.shape) != 1
+        or w.tensor.numel() < 2
+        or w.role not in ("constant", "buffer")
+    ):
+        return None
+    if not any(case.roles(v) & {"y", "batch"} for v in step.ins[1:]) or not bool((out.numbers == 0).any()):
+        return None
+    if any(s.op in ("mul", "mul_") and any(v.learns for v in s.ins) for s in out.used_by):
+        lost = [int(k) for k in torch.nonzero(w.numbers == 0).flatten()]
+        words = {"cost": "by-hand", "input": "", "target": str(list(out.shape)), "raised": ""}
+        return Found(
+            {**words, "classes": ", ".join(map(str, lost)), "share": float((out.numbers == 0).double().mean())},
+            "",
+            Cure("real-weights", {}),
+        )
+    return None
+
+
+@rule("single-class-batch", "warning", "target")
+def single_class_batch(case: Case) -> Found | None:
+    """Every target of the batch is the same class: the data were not shuffled, say."""
+    for pairing in case.pairings:
+        site = pairing.site
+        if not case.from_targets(site) or len(pairing.label) < 4 or not pairing.hard:
+            continue
+        if not pairing.vector and len(site.input.shape) > 1 and max(site.input.shape[1:]) > 1:
+            continue  # several labels a sample
+        if bool((pairing.label == pairing.label[0]).all()):
+            words = _said(case, site)
+            return Found({**words, "n": len(pairing.label), "classes": int(pairing.label[0])}, "", None, "needs-data")
+    return None
+
+
+ALL = (
+    target_outside_domain, signed_labels, float_class_indices, broadcast_target, class_index_out_of_range, class_axis, all_ignored,
+    zero_class_weight, single_class_batch,
+)  # fmt: skip

@@ -1,0 +1,151 @@
+"""Memory as the fused loops see it: numbers behind an address, of any storage type, and what LLVM needs told. The ground floor.
+
+A loop over addresses is compiled once for any strides and any owner of the memory (NumPy's arrays, or another library's seen
+through NumPy), and its inner loop is free of the bookkeeping that arrays bring. float16 and bfloat16 are storage only: `peek`
+widens to float32 and `poke` rounds back, to nearest even. Nothing here knows a size: who calls, answers for the bounds.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+STORAGE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+"""The number types that memory can hold, with their bytes."""
+LINE = 64
+"""Bytes of a cache line."""
+
+_I16, _I32, _HALF, _FLOAT, _DOUBLE = ir.IntType(16), ir.IntType(32), ir.HalfType(), ir.FloatType(), ir.DoubleType()
+_STORED = {"float64": _DOUBLE, "float32": _FLOAT, "float16": _HALF, "bfloat16": _I16}
+
+
+def computed(storage: str) -> str:
+    """The number type that is computed in: float32 for the 16-bit ones."""
+    return "float64" if storage == "float64" else "float32"
+
+
+@cache
+def accesses(storage: str) -> SimpleNamespace:
+    """peek, poke and stream for one storage type, as names for `specialised`; SIZE is its bytes.
+
+    peek(address, i)        the i-th number after the address
+    poke(address, i, x)     makes x the i-th number
+    stream(from, to, x)     one cache line at `to`, past the caches: the numbers at `from`, in the type computed in, times x
+    """
+    real = types.float64 if computed(storage) == "float64" else types.float32
+    kind = _STORED[storage]
+
+    @intrinsic
+    def peek(typing: Any, address: Any, i: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _widened(builder, builder.load(_place(builder, kind, args)), storage)
+
+        return real(types.int64, types.int64), generate
+
+    @intrinsic
+    def poke(typing: Any, address: Any, i: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store(_narrowed(builder, args[2], storage), _place(builder, kind, args))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, real), generate
+
+    @intrinsic
+    def stream(typing: Any, source: Any, to: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            n = LINE // STORAGE[storage]
+            vector = ir.VectorType(context.get_value_type(real), n)
+            given = builder.load(builder.inttoptr(args[0], vector.as_pointer()), align=STORAGE[computed(storage)])
+            line = _narrowed(builder, builder.fmul(given, _splat(builder, args[2], n)), storage)
+            stored = builder.store(line, builder.inttoptr(args[1], line.type.as_pointer()), align=LINE)
+            stored.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, real), generate
+
+    return SimpleNamespace(peek=peek, poke=poke, stream=stream, SIZE=STORAGE[storage])
+
+
+def _place(builder: Any, kind: Any, args: Any) -> Any:
+    return builder.gep(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
+
+
+def _splat(builder: Any, x: Any, n: int) -> Any:
+    vector = ir.Constant(ir.VectorType(x.type, n), ir.Undefined)
+    for lane in range(n):
+        vector = builder.insert_element(vector, x, _I32(lane))
+    return vector
+
+
+def _like(kind: Any, x: Any) -> Any:
+    """The scalar type, or a vector of it as long as x."""
+    return ir.VectorType(kind, x.type.count) if isinstance(x.type, ir.VectorType) else kind
+
+
+def _constant(kind: Any, value: int) -> Any:
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+
+def _widened(builder: Any, x: Any, storage: str) -> Any:
+    if storage == "float16":
+        return builder.fpext(x, _FLOAT)
+    if storage == "bfloat16":
+        return builder.bitcast(builder.shl(builder.zext(x, _I32), _I32(16)), _FLOAT)
+    return x
+
+
+def _narrowed(builder: Any, x: Any, storage: str) -> Any:
+    if storage == "float16":
+        return builder.fptrunc(x, _like(_HALF, x))
+    if storage != "bfloat16":
+        return x
+    wide = _like(_I32, x)
+    bits, sixteen = builder.bitcast(x, wide), _constant(wide, 16)
+    odd = builder.and_(builder.lshr(bits, sixteen), _constant(wide, 1))
+    rounded = builder.lshr(builder.add(builder.add(bits, odd), _constant(wide, 0x7FFF)), sixteen)
+    is_nan = builder.fcmp_unordered("uno", x, x)
+    return builder.trunc(builder.select(is_nan, _constant(wide, 0x7FC0), rounded), _like(_I16, x))
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Ask for the cache line at an address; one that is not there does no harm."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(ask, [builder.inttoptr(args[0], pointer), _I32(0), _I32(2), _I32(1)])  # to read, second level, data
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@intrinsic
+def larger(typing: Any, a: Any, b: Any) -> Any:
+    """The larger of two numbers, in one instruction, and so that a loop over it is made of vectors; with nan it is either."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = args[0].type
+        name = f"llvm.maxnum.{'f32' if a == types.float32 else 'f64'}"
+        most = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind, kind]), name)
+        return builder.call(most, args, fastmath=("nnan", "nsz"))
+
+    return a(a, a), generate
+
+
+@intrinsic
+def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, rounded once."""
+    return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
+
+
+def address(array: np.ndarray) -> int:
+    """Where the array begins."""
+    return int(array.__array_interface__["data"][0])

@@ -1,0 +1,106 @@
+"""The fused twin of `linear.plain` for NumPy arrays: BLAS makes the logits of a chunk, the fused kernel turns them into δ in place.
+
+Of every chunk there is one block of memory: logits, then δ. The products are written where they belong, ∂W added up by the BLAS
+itself (β = 1) on the chunk's rows, so that nothing is copied and no fresh memory is touched twice. 16-bit arrays pass through
+float32, a chunk of rows and a block of classes at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.linalg import blas
+
+from xent.arrays import Array
+from xent.kernels import aligned, threads
+from xent.ops import cpu, cpu_rows
+from xent.ops.inputs import check_values
+from xent.ops.linear import plain
+from xent.ops.linear.inputs import Linear
+
+BLOCK = 8 << 20
+"""Bytes of 16-bit numbers that are held in float32 at a time."""
+EVALUATED = 16 << 20
+"""Bytes of logits that are made at a time where no gradient is wanted: they are read again at once, best from a cache."""
+
+
+def knows(linear: Linear) -> bool:
+    """Whether the kernel knows the options, and the statistics if any."""
+    options, hard = linear.each, linear.whole.hard
+    return cpu.knows(options, hard) and (hard or not options.stats)
+
+
+def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict[str, Array], list[Array | None]]:
+    """As `plain.through`."""
+    hidden, W, whole = linear.hidden, linear.weight, linear.whole
+    (n, d), k, dtype = hidden.shape, W.shape[0], np.dtype(whole.dtype)
+    if whole.hard:
+        check_values(whole)
+    by_hidden, by_weight, by_bias = (
+        np.empty(shape, dtype) if wanted else None for shape, wanted in zip(((n, d), (k, d), (k,)), wants, strict=True)
+    )
+    costs, table = np.empty(n, dtype), np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), dtype)
+    size = max(1, min(BLOCK, linear.memory // 4) // (d * dtype.itemsize)) if hidden.dtype != dtype else k
+    block, right = None, True
+    for rows in _chunks(linear, any(wants), size):
+        h = np.ascontiguousarray(hidden[rows], dtype)
+        block = aligned(len(h) * k, dtype) if block is None else block
+        z = block[: len(h) * k].reshape(len(h), k)
+        for classes in _blocks(k, size):
+            np.matmul(h, W[classes].astype(dtype, copy=False).T, out=z[:, classes])
+        if linear.bias is not None:
+            z += linear.bias.astype(dtype, copy=False)
+        each = scale if scale is None or np.ndim(scale) == 0 else scale[rows]
+        grad, its = z if any(wants) else None, table[rows] if len(table) else table
+        right &= cpu.fused(
+            z, linear.target[rows], linear.each, cost=costs[rows], grad=grad, scale=each, weight=whole.weight, stats=its
+        )
+        if by_hidden is not None:
+            for classes in _blocks(k, size):
+                _add_product(z[:, classes], W[classes].astype(dtype, copy=False), by_hidden[rows], anew=classes.start == 0)
+        if by_weight is not None:
+            _add_transposed(z, h, by_weight, anew=rows.start == 0)
+        if by_bias is not None:
+            np.add(0 if rows.start == 0 else by_bias, z.sum(axis=0), out=by_bias)
+    if not right:
+        check_values(whole)
+    stats = cpu.named(table, linear.each.stats, (n,)) if linear.each.stats else {}
+    grads = [
+        v if v is None else (v if n else np.zeros_like(v)).astype(hidden.dtype, copy=False) for v in (by_hidden, by_weight, by_bias)
+    ]
+    return costs, stats, grads
+
+
+def _chunks(linear: Linear, wanted: bool, size: int) -> Iterator[slice]:
+    """The rows, chunk by chunk: what else is held is taken from the memory first."""
+    (k, d), wide = linear.weight.shape, linear.hidden.dtype != linear.whole.dtype
+    needs_copy = wide or not linear.hidden.flags.c_contiguous
+    its_scratch = threads() * cpu_rows.scratch_size(k, not linear.whole.hard)
+    fixed = linear.itemsize * (its_scratch + (size * d if wide else 0))
+    a_row = linear.itemsize * (k + (d if needs_copy else 0) + (d if wide else 0))
+    room = linear.memory - fixed
+    return linear.chunks(a_row, memory=room if wanted else min(room, max(EVALUATED, a_row)))
+
+
+def _blocks(k: int, size: int) -> Iterator[slice]:
+    """The classes, so many at a time."""
+    return (slice(start, min(start + size, k)) for start in range(0, k, size))
+
+
+def _add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> None:
+    """out = a·b, or out += a·b."""
+    if anew:
+        np.matmul(a, b, out=out)
+    else:
+        out += a @ b
+
+
+def _add_transposed(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> None:
+    """out = aᵀ·b, or out += aᵀ·b without an array between, for which the BLAS is called on the transposes."""
+    if anew:
+        np.matmul(a.T, b, out=out)
+        return
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    gemm(1.0, b.T, a.T, 1.0, out.T, trans_b=True, overwrite_c=1)

@@ -1,0 +1,162 @@
+"""Watching a loop: findings come up, micro-batches are weighed, stalls are seen, and the loop is left as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from xent.errors import InputError
+from xent.torch import watch
+
+
+def loop(model, criterion, batches, *, rate=0.1, micro=1, seen=None):
+    """A plain training loop: a step after every `micro` batches."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    for i, (x, y) in enumerate(batches, start=1):
+        criterion(model(x), y).backward()
+        if i % micro == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def batches(sizes, k=3):
+    torch.manual_seed(0)
+    return [(torch.randn(n, 4), torch.arange(n) % k) for n in sizes]
+
+
+@pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss(), F.cross_entropy, lambda z, y: F.cross_entropy(z, y)])
+def test_what_diagnose_finds_comes_up(criterion):
+    told = []
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+    with watch(model, criterion, every=1, report=lambda f: told.append(f.rule)) as seen:
+        loop(model, criterion, batches([16] * 3))
+    assert told == [f.rule for f in seen.findings] == ["probabilities-as-logits"]
+    assert not seen.ok
+    assert "probabilities-as-logits" in str(seen.diagnosis)
+
+
+def test_a_plain_function_called_through_the_watch():
+    def criterion(z, y):
+        return -torch.log_softmax(z, 1)[range(len(y)), y].mean()
+
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+    with watch(model, criterion, every=1) as seen:
+        loop(model, seen.criterion, batches([16] * 3))
+    assert [f.rule for f in seen.findings] == ["probabilities-as-logits"]
+
+
+def test_a_model_with_its_own_cost():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+
+        def forward(self, x, y):
+            return F.cross_entropy(self.f(x), y)
+
+    model = Own()
+    optimizer = torch.optim.Adam(model.parameters())
+    with watch(model) as seen:
+        for x, y in batches([16] * 3):
+            optimizer.zero_grad()
+            model(x, y).backward()
+            optimizer.step()
+    assert [f.rule for f in seen.findings] == ["probabilities-as-logits"]
+
+
+@pytest.mark.parametrize(("sizes", "found"), [([16, 2, 16, 2], True), ([8, 8, 8, 8], False), ([8, 7, 8, 8], False)])
+def test_means_of_unequal_micro_batches(sizes, found):
+    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss()
+    with watch(model, criterion, every=1) as seen:
+        loop(model, criterion, batches(sizes), micro=2)
+    assert ("micro-batch-mean" in {f.rule for f in seen.findings}) is found
+    if found:
+        finding = next(f for f in seen.findings if f.rule == "micro-batch-mean")
+        assert (finding.evidence["least"], finding.evidence["most"], finding.evidence["ratio"]) == (2, 16, 8)
+        assert "8 times" in finding.what()
+        assert "reduction" in finding.cure
+
+
+def test_padding_makes_micro_batches_unequal():
+    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss(ignore_index=-1)
+    some = batches([8, 8])
+    some[1][1][2:] = -1
+    with watch(model, criterion, every=1) as seen:
+        loop(model, criterion, some, micro=2)
+    assert "micro-batch-mean" in {f.rule for f in seen.findings}
+
+
+def test_sums_may_be_unequal():
+    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss(reduction="sum")
+    with watch(model, criterion, every=1) as seen:
+        loop(model, criterion, batches([16, 2]), micro=2, rate=1e-3)
+    assert seen.ok
+
+
+def test_learning_that_stalls_as_the_gain_falls():
+    """The article's second start, on the way there: a rate so high that the sigmoid is thrown to its flat end."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid())
+    x = torch.randn(64, 4)
+    y = (torch.arange(64) % 2).float()[:, None]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    criterion = nn.MSELoss()
+    with watch(model, criterion, every=1) as seen:
+        for step in range(6):
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                model[0].bias.fill_(1.5 * step)
+    finding = next(f for f in seen.findings if f.rule == "stalling")
+    assert finding.evidence["last"] < 0.1 < finding.evidence["first"]
+    assert seen.looks[1].gain > 10 * seen.looks[-1].gain
+    assert "stalled" in finding.what()
+    assert "停滞" in finding.what("zh")
+
+
+def test_training_is_the_same_with_and_without():
+    def trained(watched):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 3))
+        criterion = nn.CrossEntropyLoss()
+        data = batches([16] * 6)
+        torch.manual_seed(1)
+        if watched:
+            with watch(model, criterion, every=1):
+                loop(model, criterion, data)
+        else:
+            loop(model, criterion, data)
+        return {**model.state_dict(), "random": torch.rand(1)}
+
+    for a, b in zip(trained(False).values(), trained(True).values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_an_error_in_the_loop_passes_and_hooks_are_gone():
+    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss()
+
+    def broken():
+        with watch(model, criterion, every=1):
+            criterion(model(torch.randn(2, 4)), torch.tensor([0, 1]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    assert not model._forward_hooks
+    assert not model._forward_pre_hooks
+    assert not criterion._forward_pre_hooks
+    assert not torch.overrides._get_current_function_mode_stack()
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, True])
+def test_every_is_checked(every):
+    with pytest.raises(InputError, match="every"):
+        watch(nn.Linear(2, 2), nn.MSELoss(), every=every)
+
+
+def test_nothing_to_train_is_said():
+    with pytest.raises(InputError, match="no parameters"):
+        watch(nn.ReLU(), nn.MSELoss())
