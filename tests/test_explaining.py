@@ -243,3 +243,9 @@ def test_numbers_in_words():
     assert {x: number(x) for x in said} == said
     assert number(-0.0) == "0"
     assert number(np.nan) == "–"
+
+
+def test_a_target_that_is_smoothed_twice():
+    """The formula is that of the cost at the bottom."""
+    inner = explaining.page("lq@sigmoid").formulas[-1].text()
+    assert explaining.page("smooth(smooth(lq))@sigmoid").formulas[-1].text() == inner

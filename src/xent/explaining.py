@@ -250,7 +250,9 @@ def _key(shown: Output) -> str:
 
 def _cost_formulas(shown: Output) -> tuple[Formula, ...]:
     stored, key = _stored("derivations"), _key(shown)
-    inner = shown.cost.cost if isinstance(shown.cost, Smooth) else shown.cost
+    inner = shown.cost
+    while isinstance(inner, Smooth):
+        inner = inner.cost
     names = (key, f"{inner.name}@{shown.activation}", inner.name)
     own = _formula(next(stored["costs"][name] for name in names if name in stored["costs"]))
     return (own,) if inner is shown.cost else (_formula(stored["smoothed"][shown.activation.name]["formula"]), own)

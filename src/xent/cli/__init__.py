@@ -28,6 +28,7 @@ app.command("xent.cli.neuron:neuron", name="neuron")
 app.command("xent.cli.map:map", name="map")
 app.command("xent.cli.check:check", name="check")
 app.command("xent.cli.explain:explain", name="explain")
+app.command("xent.cli.lab:lab", name="lab")
 app.command("xent.cli.race:race", name="race")
 app.command("xent.cli.doctor:doctor", name="doctor")
 

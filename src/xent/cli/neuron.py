@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
 from rich.table import Table
 
@@ -16,8 +14,8 @@ from xent import files, texts
 from xent.activations import Activation
 from xent.cli import flags, terminal
 from xent.errors import InputError
-from xent.neuron import Neuron, Run
-from xent.outputs import Output, output
+from xent.neuron import Neuron, Run, tables
+from xent.outputs import output
 from xent.outputs.naming import split
 
 Start = Callable[[Activation], Neuron]
@@ -73,7 +71,7 @@ def neuron(
         raise InputError("--json and --csv both want standard output: give one of them.")
     language = flags.language(lang)
     chosen = [output(name) for name in split(outputs)]
-    labels = _labels(chosen)
+    labels = tables.labels(chosen)
     targets, rates = (_one_each(name, text, len(chosen)) for name, text in (("--target", target), ("--rate", rate)))
     start, told = _start(w, b, first, seed, x, texts.page("cli", language)["neuron"])
     runs = {
@@ -82,19 +80,13 @@ def neuron(
     }
     folder = files.folder(out) if out is not None else None
     if json:
-        print(flags.as_json(_numbers(runs)))
+        print(flags.as_json(tables.as_data(runs)))
     elif csv:
-        _print_csv(runs, sys.stdout)
+        sys.stdout.write(tables.as_csv(runs))
     else:
         _show(runs, x, told, language)
     if folder is not None:
         _write(runs, folder, language, quiet=json or csv)
-
-
-def _labels(chosen: list[Output]) -> list[str]:
-    """A name for each output; one that comes twice (at two rates, say) is numbered."""
-    names = [str(one) for one in chosen]
-    return [name if names.count(name) == 1 else f"{name} #{names[: i + 1].count(name)}" for i, name in enumerate(names)]
 
 
 def _one_each(flag: str, text: str, n: int) -> list[float]:
@@ -164,47 +156,14 @@ def _table(runs: dict[str, Run], words: dict[str, str], steps: int) -> Table:
     return table
 
 
-def _numbers(runs: dict[str, Run]) -> dict[str, Any]:
-    """Every run as plain data."""
-    return {
-        "runs": [
-            {
-                "output": str(run.output),
-                "x": float(run.x),
-                "target": float(run.y),
-                "rate": run.rate,
-                "steps": run.steps,
-                "steps_to_learn": run.steps_to_learn(),
-                **{name: np.asarray(getattr(run, name)).tolist() for name in ("w", "b", "z", *QUANTITIES)},
-            }
-            for run in runs.values()
-        ]
-    }
-
-
-def _print_csv(runs: dict[str, Run], file: Any) -> None:
-    """One line for every run and step."""
-    names = ("w", "b", "z", *QUANTITIES)
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["output", "target", "rate", "step", *names])
-    for run in runs.values():
-        for step in range(run.steps + 1):
-            values = [repr(float(getattr(run, name)[step])) for name in names]
-            writer.writerow([str(run.output), f"{float(run.y):g}", f"{run.rate:g}", step, *values])
-
-
 def _write(runs: dict[str, Run], folder: Path, language: str, *, quiet: bool) -> None:
     """The curves and numbers of all runs, as files."""
-    from io import StringIO
-
     from xent import figures
 
     words, screen = texts.page("cli", language)["neuron"], flags.console(quiet=quiet)
     flags.mind_the_font(language, screen)
-    table = StringIO()
-    _print_csv(runs, table)
     paths = figures.save(figures.draw_runs(runs, language=language), folder, "neuron")
-    paths.append(files.write(folder / "numbers.csv", table.getvalue()))
-    paths.append(files.write(folder / "numbers.json", flags.as_json(_numbers(runs)) + "\n"))
+    paths.append(files.write(folder / "numbers.csv", tables.as_csv(runs)))
+    paths.append(files.write(folder / "numbers.json", flags.as_json(tables.as_data(runs)) + "\n"))
     for path in paths:
         screen.print(words["written"].format(path=path), soft_wrap=True)

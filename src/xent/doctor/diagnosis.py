@@ -49,6 +49,12 @@ class Picture:
         stalled, wrong = int(p.stalled.sum()), int(p.wrong.sum())
         return cls(p.name, error, correction, label, stalled, wrong, len(p.error), wrong_gain)
 
+    def as_dict(self) -> dict[str, list[Any]]:
+        """The samples as plain data: error, correction, the gain between them (none where there is no error), and class."""
+        gain = [c / e if e > 0 else None for c, e in zip(self.correction.tolist(), self.error.tolist(), strict=True)]
+        numbers = {"error": self.error.tolist(), "correction": self.correction.tolist()}
+        return {**numbers, "gain": gain, "label": self.label.tolist()}
+
     @property
     def gain(self) -> float:
         """The middle gain of the samples with an error."""
@@ -225,6 +231,7 @@ class Diagnosis:
             "gain": None if not p.name else {
                 "output": p.name, "samples": p.n, "median": p.gain, "wrong": p.wrong, "stalled": p.stalled,
             },
+            "samples": p.as_dict(),
         }  # fmt: skip
 
     def figure(self, *, theme: str = "light", language: str = "en") -> Figure:

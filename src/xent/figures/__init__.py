@@ -15,6 +15,7 @@ from xent.figures.maps import draw_map as draw_map
 from xent.figures.maps import draw_sweep as draw_sweep
 from xent.figures.outputs import draw_activation as draw_activation
 from xent.figures.outputs import draw_output as draw_output
+from xent.figures.overlay import draw_outputs as draw_outputs
 from xent.figures.race import draw_race as draw_race
 from xent.figures.race import draw_race_part as draw_race_part
 from xent.figures.runs import draw_runs as draw_runs

@@ -64,7 +64,7 @@ def draw_activation(activation: Activation, *, theme: str = "light", language: s
         for ax, name, values in zip(axes, names, (a, slope), strict=True):
             house.panel(ax, house.say("difference" if activation.vector else "z"), house.say(name), (-6, -3, 0, 3, 6), xlim=(-6, 6))
             ax.plot(z, values, color=house.theme.ink)
-            _scale(ax, house, values)
+            scale(ax, house, values)
         return finish(figure)
 
 
@@ -102,14 +102,14 @@ def _panel(ax: Axes, house: House, part: str, lines: list[Curve], colour: str) -
         inner.append(_finite(y[edge : len(y) - edge]))
     values, middle = np.concatenate(whole), np.concatenate(inner)
     limited = np.max(np.abs(values), initial=0.0) <= 2 * np.max(np.abs(middle), initial=0.0)
-    _scale(ax, house, values if limited else middle, (0.0, 1.0) if part == "gain" else (0.0,))
+    scale(ax, house, values if limited else middle, (0.0, 1.0) if part == "gain" else (0.0,))
 
 
 def _finite(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
     return np.asarray(values[np.isfinite(values)])
 
 
-def _scale(ax: Axes, house: House, values: Float[np.ndarray, " n"], landmarks: tuple[float, ...] = (0.0,)) -> None:
+def scale(ax: Axes, house: House, values: Float[np.ndarray, " n"], landmarks: tuple[float, ...] = (0.0,)) -> None:
     """Limits that show the values and where 0 is; a curve with a pole keeps to the rest."""
     if not len(values):
         ax.set(yticks=(), ylim=(0, 1))

@@ -53,7 +53,7 @@ def draw_runs(runs: dict[str, Run], *, theme: str = "light", language: str = "en
     with drawing(theme, language, "runs") as house:
         lines = _lines(runs, house.theme)
         handles = _legend(lines, house)
-        columns, rows = _legend_shape([str(handle.get_label()) for handle in handles])
+        columns, rows = legend_shape([str(handle.get_label()) for handle in handles])
         figure, axes = house.figure(7.2, 4.9 + 0.2 * rows, "AB;CD")
         for part, ax in zip(PARTS, axes, strict=True):
             _panel(ax, house, part, lines)
@@ -63,9 +63,14 @@ def draw_runs(runs: dict[str, Run], *, theme: str = "light", language: str = "en
 
 def _lines(runs: dict[str, Run], theme: Theme) -> list[Line]:
     """A colour for each cost, the house's own where it has one, and dashes for each run, which come round after five."""
-    strangers = list(dict.fromkeys(name for run in runs.values() if (name := run.output.cost.name) not in theme.costs))
-    colours = theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
-    return [Line(label, run, colours[run.output.cost.name], DASHES[i % len(DASHES)]) for i, (label, run) in enumerate(runs.items())]
+    colour = colours([run.output.cost.name for run in runs.values()], theme)
+    return [Line(label, run, colour[run.output.cost.name], DASHES[i % len(DASHES)]) for i, (label, run) in enumerate(runs.items())]
+
+
+def colours(costs: Iterable[str], theme: Theme) -> dict[str, str]:
+    """The colour of each cost: the house's own where it has one, and for others the next of those that are left."""
+    strangers = list(dict.fromkeys(name for name in costs if name not in theme.costs))
+    return theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
 
 
 def _panel(ax: Axes, house: House, part: str, lines: list[Line]) -> None:
@@ -141,17 +146,18 @@ def _ends(values: list[float]) -> tuple[float, float]:
 
 def _legend(lines: list[Line], house: House) -> list[Line2D]:
     """A picture for each run and, where there are several samples, one for the faint lines."""
-    handles = [Line2D([], [], color=line.colour, ls=line.dashes, label=_short(line.label)) for line in lines]
+    handles = [Line2D([], [], color=line.colour, ls=line.dashes, label=short(line.label)) for line in lines]
     if any(line.run.a.ndim > 1 for line in lines):
         handles.append(Line2D([], [], color=house.theme.soft, lw=0.8, alpha=0.6, label=house.say("each")))
     return handles
 
 
-def _legend_shape(labels: list[str]) -> tuple[int, int]:
+def legend_shape(labels: list[str]) -> tuple[int, int]:
     """(columns, rows) of a legend that keeps within the figure's width."""
     columns = max(1, min(len(labels), LEGEND_LETTERS // (max(map(len, labels)) + PICTURE_LETTERS)))
     return columns, -(-len(labels) // columns)
 
 
-def _short(label: str, letters: int = 72) -> str:
+def short(label: str, letters: int = 72) -> str:
+    """A label that fits into a row of the legend."""
     return label if len(label) <= letters else label[: letters - 1] + "…"

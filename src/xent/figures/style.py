@@ -172,14 +172,14 @@ def save(figure: Figure, directory: Path, name: str, *, formats: Sequence[str] =
 
     Raises UnknownNameError for another format, before anything is written.
     """
-    contents = {Path(directory) / f"{name}.{kind}": _rendered(figure, kind) for kind in formats}
+    contents = {Path(directory) / f"{name}.{kind}": rendered(figure, kind) for kind in formats}
     files.folder(Path(directory))
     return [files.write(path, content) for path, content in contents.items()]
 
 
 def svg(figure: Figure) -> str:
     """The figure as an SVG element to stand in a page; its ids are its own, so that many figures fit on one page."""
-    text = _rendered(figure, "svg").decode()
+    text = rendered(figure, "svg").decode()
     text = text[text.index("<svg") :]
     own = "x" + hashlib.sha256(text.encode()).hexdigest()[:8]
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}-", text)
@@ -213,8 +213,8 @@ def _italic_letter(letter: str) -> str:
     return chr(0x1D434 + ord(letter) - ord("A")) if letter.isupper() else chr(0x1D44E + ord(letter) - ord("a"))
 
 
-def _rendered(figure: Figure, kind: str) -> bytes:
-    """The bytes of a file of the figure, the same bytes every time: no date, no random ids."""
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The bytes of a file of the figure, as SVG, PNG or PDF; the same bytes every time: no date, no random ids."""
     blank: dict[str, dict[str, Any]] = {
         "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
         "png": {"Software": None},

@@ -105,7 +105,7 @@ class Neuron:
     def from_output(cls, a: float, x: Numbers = 1.0, activation: str | Activation = "sigmoid") -> Neuron:
         """The neuron that answers a at x, its weights and bias the shortest that do.
 
-        z = σ⁻¹(a) is shared out as (w, b) = z·(x, 1)/(‖x‖² + 1).  Raises InputError for an a that σ never answers.
+        z = σ⁻¹(a) is shared out as in `from_input`.  Raises InputError for an a that σ never answers.
 
         >>> round(float(Neuron.from_output(0.98).b), 4)
         1.9459
@@ -116,7 +116,16 @@ class Neuron:
         point = np.asarray(x, dtype=np.float64)
         if point.ndim > 1 or not np.all(np.isfinite(point)):
             raise InputError(f"a first output is asked for at one finite input, a number or a vector, but {x!r} came.")
-        z = activation.inverse(np.asarray(a, dtype=np.float64))
+        return cls.from_input(float(activation.inverse(np.asarray(a, dtype=np.float64))), x=point)
+
+    @classmethod
+    def from_input(cls, z: float, x: Numbers = 1.0) -> Neuron:
+        """The neuron whose weighted input at x is z, its weights and bias the shortest that do: (w, b) = z·(x, 1)/(‖x‖² + 1).
+
+        >>> Neuron.from_input(4.0)
+        Neuron(w=np.float64(2.0), b=np.float64(2.0))
+        """
+        point = np.asarray(x, dtype=np.float64)
         share = z / (np.sum(point**2) + 1)
         return cls(share * point, share)
 
@@ -160,13 +169,15 @@ class Neuron:
         def weighted_input(w: Array, b: Array) -> Array:
             return (total(x * w, xp) if w.ndim else x * w) + b
 
+        z, ready, _ = output._ready(weighted_input(w, b), y, None)  # checked once: no step changes a shape or a target
         with quiet():
             path = [(w, b)]
             for _ in range(steps):
-                delta = output.delta(weighted_input(w, b), y)
+                delta = output._delta(z, ready, xp)
                 step_w = delta[..., None] * x if w.ndim else delta * x
                 w, b = w - rate * (xp.mean(step_w, axis=0) if delta.ndim else step_w), b - rate * xp.mean(delta)
                 path.append((w, b))
+                z = weighted_input(w, b)
             ws, bs = xp.stack([w for w, _ in path]), xp.stack([b for _, b in path])
             z = xp.stack([weighted_input(w, b) for w, b in path])
         ys = xp.broadcast_to(y, z.shape)

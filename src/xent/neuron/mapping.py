@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class StallMap:
     x: float
     y: float
     sweeps: dict[str, Sweep]
+
+    def beside(self, *others: StallMap) -> StallMap:
+        """This map and others of the same plane as one, for outputs that want targets of their own; y stays this one's."""
+        return replace(self, sweeps={**self.sweeps, **{label: sweep for other in others for label, sweep in other.sweeps.items()}})
 
     def never(self, label: str) -> float:
         """The share of the starts that have not learned when the steps are over."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from xent.activations import Identity
 from xent.arrays import quiet
 from xent.costs import Labels, MarginCost
+from xent.errors import UnknownNameError
 from xent.outputs.base import Output
 
 CLASSES = 3
@@ -24,6 +24,10 @@ DISTANCES = (0.98, 10.0, 100.0)
 """How far an answer is off, where there is no range."""
 INPUTS = (-4.0, 0.0, 4.0)
 """Weighted inputs, where an answer may belong to none or to many of them."""
+WAYS = ("answer", "input")
+"""What the curves of several outputs are read along: each one's own axis, or the weighted input."""
+FAR = 8.0
+"""How far the weighted input goes to either side."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Curve:
     """One hard target, and what the output says of each answer.
 
     `axis` is what x counts: the answer `a`; `p`, a softmax's probability of the right class (three classes, the other two
-    equal); the score `s` of a margin; the weighted input `z` of an activation without ends.  slope is ∂C/∂a, for a softmax
-    that of the right class, as is delta.
+    equal); the score `s` of a margin; the weighted input `z`, of a softmax the logit of the right class less the two others.
+    slope is ∂C/∂a, for a softmax that of the right class, as is delta.
     """
 
     axis: str
@@ -82,7 +86,7 @@ def curve(output: Output, target: float, points: int = 400) -> Curve:
     >>> drawn.x.round(3).tolist(), drawn.gain.round(3).tolist()
     ([0.001, 0.5, 0.999], [0.001, 0.25, 0.001])
     """
-    low, high = _reach(output)
+    low, high = ends(output)
     return along(output, target, np.linspace(low, high, points))
 
 
@@ -121,28 +125,73 @@ def wrongest(output: Output) -> float:
     return hard_targets(output)[-1 if high else 0]
 
 
+def target_at(output: Output, share: float) -> float:
+    """The target at a share of the way from the low hard target to the high one; of a softmax what the first class has of it.
+
+    >>> from xent.outputs import output
+    >>> target_at(output("quadratic@tanh"), 0.5), target_at(output("hinge"), 1.0)
+    (0.0, 1.0)
+    """
+    if output.activation.vector:
+        return share
+    low, high = hard_targets(output)[0], hard_targets(output)[-1]
+    return low + share * (high - low)
+
+
 def along(output: Output, target: float, x: Float[np.ndarray, " n"]) -> Curve:
     """The output at given places of its axis."""
     kind = axis(output)
     with quiet():
         if kind == "p":
-            return _of_softmax(output, x)
-        z = output.activation.inverse(x) if kind == "a" else x
-        y = np.full(x.shape, target)
-        slope = output.cost.slope(output.activation(z), y)
-        parts: tuple[Any, ...] = (output.error(z, y), output.value(z, y), slope, output.delta(z, y), output.gain(z, y))
-    return Curve(kind, target, x, *parts)
+            others = np.log((1 - x) / (CLASSES - 1))
+            return _of_softmax(output, target, np.stack([np.log(x), *[others] * (CLASSES - 1)], axis=-1), "p", x)
+        return _of_one(output, target, output.activation.inverse(x) if kind == "a" else x, kind, x)
 
 
-def _of_softmax(output: Output, p: Float[np.ndarray, " n"]) -> Curve:
-    others = np.log((1 - p) / (CLASSES - 1))
-    z = np.stack([np.log(p), *[others] * (CLASSES - 1)], axis=-1)
-    y = np.zeros(p.shape, dtype=int)
-    slope = output.cost.slope(output.activation(z), np.eye(CLASSES)[y])[..., 0]
-    return Curve("p", 1.0, p, -output.error(z, y)[..., 0], output.value(z, y), slope, output.delta(z, y)[..., 0], output.gain(z, y))
+def along_inputs(output: Output, target: float, z: Float[np.ndarray, " n"]) -> Curve:
+    """The output at given weighted inputs, whatever its axis.
+
+    >>> from xent.outputs import output
+    >>> along_inputs(output("quadratic@sigmoid"), 0.0, np.asarray([0.0])).gain
+    array([0.25])
+    """
+    with quiet():
+        if output.activation.vector:
+            return _of_softmax(output, target, np.stack([z, *[np.zeros_like(z)] * (CLASSES - 1)], axis=-1), "z", z)
+        return _of_one(output, target, z, "z", z)
 
 
-def _reach(output: Output) -> tuple[float, float]:
+def overlaid(output: Output, share: float, way: str = "answer", points: int = 401) -> Curve:
+    """The output at a target between its hard ones, `share` of the way from low to high, read along one of WAYS.
+
+    >>> from xent.outputs import output
+    >>> overlaid(output("quadratic@tanh"), 0.5, "input", points=3).x
+    array([-8.,  0.,  8.])
+    """
+    if way not in WAYS:
+        raise UnknownNameError("way to read curves", way, WAYS)
+    target = target_at(output, share)
+    if way == "input":
+        return along_inputs(output, target, np.linspace(-FAR, FAR, points))
+    return along(output, target, np.linspace(*ends(output), points))
+
+
+def _of_one(output: Output, target: float, z: Float[np.ndarray, " n"], kind: str, x: Float[np.ndarray, " n"]) -> Curve:
+    y = np.full(x.shape, target)
+    slope = output.cost.slope(output.activation(z), y)
+    return Curve(kind, target, x, output.error(z, y), output.value(z, y), slope, output.delta(z, y), output.gain(z, y))
+
+
+def _of_softmax(output: Output, target: float, z: Float[np.ndarray, "n k"], kind: str, x: Float[np.ndarray, " n"]) -> Curve:
+    """The first class has `target` of the truth, the others share the rest; the error is what it lacks."""
+    shares = np.asarray([target, *[(1 - target) / (CLASSES - 1)] * (CLASSES - 1)])
+    y = np.zeros(x.shape, dtype=int) if target == 1 else shares * np.ones_like(z)
+    slope = output.cost.slope(output.activation(z), shares * np.ones_like(z))[..., 0]
+    error, delta = output.error(z, y)[..., 0], output.delta(z, y)[..., 0]
+    return Curve(kind, target, x, -error, output.value(z, y), slope, delta, output.gain(z, y))
+
+
+def ends(output: Output) -> tuple[float, float]:
     """The ends of the axis, drawn a little short of those that are only approached."""
     if axis(output) in "sz":
         return -4.0, 4.0

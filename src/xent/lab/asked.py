@@ -1,0 +1,254 @@
+"""What a page asks for: the settings in its URL, read, checked and held within what one machine answers at once.
+
+Every page, export and script is made from the same settings, so that a figure downloaded is the figure seen. Values come as the
+text that stands in the URL; a message of an error says which setting was wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from xent.errors import InputError, UnknownNameError
+from xent.neuron import Neuron, Run, tables
+from xent.neuron.mapping import PLANES, StallMap, stall_map
+from xent.outputs import Output, curves
+from xent.outputs import output as output_named
+from xent.outputs.naming import split
+
+Asked = Mapping[str, str]
+
+MOST_OUTPUTS, MOST_STEPS, MOST_LETTERS = 8, 5000, 300
+LARGEST = 1e6
+PAIR = "quadratic@sigmoid,cross-entropy@sigmoid"
+
+
+def number(asked: Asked, name: str, default: float, low: float = -LARGEST, high: float = LARGEST) -> float:
+    """A finite number between two ends.
+
+    >>> number({"x": "2"}, "x", 1.0), number({}, "x", 1.0)
+    (2.0, 1.0)
+    """
+    text = str(asked.get(name, "")).strip()
+    if not text:
+        return default
+    try:
+        value = float(text.replace("−", "-"))
+    except ValueError:
+        raise InputError(f"{name} is a number, but {text!r:.40} came.") from None
+    if not isfinite(value) or not low <= value <= high:
+        raise InputError(f"{name} is a number from {low:g} to {high:g}, but {text!r:.40} came.")
+    return value
+
+
+def whole(asked: Asked, name: str, default: int, low: int, high: int) -> int:
+    """A whole number between two ends."""
+    value = number(asked, name, default, low, high)
+    if value != int(value):
+        raise InputError(f"{name} is a whole number from {low} to {high}, but {value:g} came.")
+    return int(value)
+
+
+def choice(asked: Asked, name: str, known: tuple[str, ...]) -> str:
+    """One of a few words, the first where none was given."""
+    value = str(asked.get(name, "")) or known[0]
+    if value not in known:
+        raise UnknownNameError(name, value[:40], known)
+    return value
+
+
+def outputs(asked: Asked, default: str = PAIR) -> list[Output]:
+    """The outputs to set side by side."""
+    text = str(asked.get("outputs", default))
+    if len(text) > MOST_OUTPUTS * MOST_LETTERS:
+        raise InputError(f"the outputs are named in at most {MOST_OUTPUTS * MOST_LETTERS} letters, but {len(text)} came.")
+    names = split(text)
+    if not 1 <= len(names) <= MOST_OUTPUTS:
+        raise InputError(f"from 1 to {MOST_OUTPUTS} outputs stand side by side, but {len(names)} came.")
+    for name in names:
+        if not name or len(name) > MOST_LETTERS:
+            raise InputError(f"an output is named in 1 to {MOST_LETTERS} letters, but {len(name)} came.")
+    try:
+        return [output_named(name) for name in names]
+    except RecursionError:
+        raise InputError("costs are wrapped in one another too often: name a simpler output.") from None
+
+
+# ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class NeuronAsked:
+    """Some outputs and how each is to learn; `target` is a share of the way from an output's low hard target to its high one."""
+
+    outputs: tuple[Output, ...]
+    starts: tuple[Neuron, ...]
+    x: float
+    target: float
+    rates: tuple[float, ...]
+    steps: int
+
+    @classmethod
+    def of(cls, asked: Asked) -> NeuronAsked:
+        """The settings of the neuron page."""
+        chosen = tuple(outputs(asked))
+        for one in chosen:
+            if one.activation.vector:
+                raise InputError(f"a neuron has one output, and {one} needs one per class: use {one.cost.name}@sigmoid.")
+        rate = number(asked, "rate", 0.15, 1e-9)
+        own = str(asked.get("rates", "")).split(",") if asked.get("rates") else []
+        rates = [number({"rate": text}, "rate", rate, 1e-9) for text in own[: len(chosen)]]
+        rates += [rate] * (len(chosen) - len(rates))
+        x = number(asked, "x", 1.0)
+        starts = tuple(_start(asked, one, x) for one in chosen)
+        target, steps = number(asked, "target", 0.0, 0.0, 1.0), whole(asked, "steps", 300, 0, MOST_STEPS)
+        return cls(chosen, starts, x, target, tuple(rates), steps)
+
+    @property
+    def targets(self) -> list[float]:
+        """Each output's own target."""
+        return [curves.target_at(one, self.target) for one in self.outputs]
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for each output."""
+        return tables.labels(self.outputs)
+
+    def run(self, side: int) -> Run:
+        """What one of the outputs does."""
+        start, output = self.starts[side], self.outputs[side]
+        return start.learn(self.x, self.targets[side], output=output, rate=self.rates[side], steps=self.steps)
+
+    def runs(self) -> dict[str, Run]:
+        """What each of the outputs does, by its label."""
+        return {label: self.run(side) for side, label in enumerate(self.labels)}
+
+
+def _start(asked: Asked, one: Output, x: float) -> Neuron:
+    """Where a neuron starts: its weighted input z, its first answer, a draw, or weight and bias."""
+    if asked.get("z"):
+        return Neuron.from_input(number(asked, "z", 0.0), x)
+    if asked.get("first"):
+        return Neuron.from_output(number(asked, "first", 0.98), x=x, activation=one.activation)
+    if asked.get("seed"):
+        drawn = Neuron.random(seed=whole(asked, "seed", 0, 0, 10**9))
+        return Neuron(float(drawn.w), float(drawn.b))
+    return Neuron(number(asked, "w", 2.0), number(asked, "b", 2.0))
+
+
+# ── the costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class CostsAsked:
+    """Some outputs, the target as a share of the way from low to high, and what their curves are read along."""
+
+    outputs: tuple[Output, ...]
+    target: float
+    along: str
+
+    @classmethod
+    def of(cls, asked: Asked) -> CostsAsked:
+        """The settings of the page of costs."""
+        return cls(tuple(outputs(asked)), number(asked, "target", 0.0, 0.0, 1.0), choice(asked, "along", curves.WAYS))
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for each output."""
+        return tables.labels(self.outputs)
+
+    def curve(self, side: int) -> curves.Curve:
+        """The curve of one of the outputs."""
+        return curves.overlaid(self.outputs[side], self.target, self.along)
+
+
+# ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class MapAsked:
+    """Some outputs, each with its target, and the plane of starts to put them through."""
+
+    outputs: tuple[Output, ...]
+    targets: tuple[float, ...]
+    how: dict[str, Any]
+
+    @classmethod
+    def of(cls, asked: Asked) -> MapAsked:
+        """The settings of the stall map."""
+        chosen = tuple(outputs(asked))
+        plane = choice(asked, "plane", PLANES)
+        share = number(asked, "target", 0.0, 0.0, 1.0)
+        how = {
+            "plane": plane,
+            "size": whole(asked, "size", 256, 2, 512),
+            "span": _span(asked, plane),
+            "x": number(asked, "x", 1.0),
+            "rate": number(asked, "rate", 0.15, 1e-9),
+            "steps": whole(asked, "steps", 300, 0, MOST_STEPS),
+            "learned": number(asked, "learned", 0.1, 1e-9, 1.0),
+        }
+        return cls(chosen, tuple(curves.target_at(one, share) for one in chosen), how)
+
+    def map(self) -> StallMap:
+        """The maps of all outputs side by side."""
+        maps = [stall_map([one], y=y, **self.how) for one, y in zip(self.outputs, self.targets, strict=True)]
+        return maps[0].beside(*maps[1:])
+
+
+def _span(asked: Asked, plane: str) -> tuple[float, float] | None:
+    if plane == "rate" or not asked.get("span"):
+        return None
+    far = number(asked, "span", 6.0, 0.1, 1e3)
+    return -far, far
+
+
+# ── the race ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SETS = ("digits", "iris", "wine", "breast_cancer")
+
+
+@dataclass(frozen=True)
+class RaceAsked:
+    """A race within what a page may start. `data` is the name of a bundled set, or of a file that was dropped on the page."""
+
+    data: str
+    target: str | None
+    outputs: tuple[Output, ...]
+    choices: dict[str, Any]
+
+    @classmethod
+    def of(cls, asked: Asked) -> RaceAsked:
+        """The settings of the race."""
+        data = str(asked.get("data", "")) or SETS[1]
+        if data not in SETS and not re.fullmatch(r"[0-9a-f]{16}/[\w.-]{1,80}\.csv", data):
+            raise UnknownNameError("data set", data[:80], SETS)
+        hidden = _numbers(asked, "hidden", "10", 3, 0, 300)
+        if any(n != int(n) for n in hidden):
+            raise InputError("hidden layers have whole numbers of units, such as 30 or 100,30; 0 for none.")
+        rates = _numbers(asked, "rates", "", 12, 1e-6, 1e3)
+        choices = {
+            "hidden": [int(n) for n in hidden if n],
+            "rates": rates or None,
+            "seeds": whole(asked, "seeds", 5, 1, 50),
+            "epochs": whole(asked, "epochs", 10, 1, 200),
+            "batch": whole(asked, "batch", 10, 1, 1000),
+            "activation": choice(asked, "activation", ("sigmoid", "tanh", "relu", "softplus")),
+            "optimiser": choice(asked, "optimiser", ("sgd", "momentum", "adam")),
+        }
+        target = str(asked.get("target", ""))[:200] or None
+        return cls(data, None if data in SETS else target, tuple(outputs(asked, RACING)), choices)
+
+
+RACING = "quadratic@sigmoid,cross-entropy@sigmoid,cross-entropy@softmax"
+
+
+def _numbers(asked: Asked, name: str, default: str, most: int, low: float, high: float) -> list[float]:
+    """Numbers separated by commas."""
+    parts = [part for part in str(asked.get(name, "") or default).split(",") if part.strip()]
+    if len(parts) > most:
+        raise InputError(f"{name} is a list of at most {most} numbers, but {len(parts)} came.")
+    return [number({name: part}, name, 0.0, low, high) for part in parts]

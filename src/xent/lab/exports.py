@@ -1,0 +1,175 @@
+"""What a person takes away: the figure of a page as SVG or PNG, its numbers as CSV, and the Python that makes the same figure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from io import StringIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xent.errors import UnknownNameError
+from xent.lab import asked
+from xent.lab.answers import language
+from xent.lab.asked import Asked
+from xent.neuron import tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = {
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "csv": "text/csv; charset=utf-8",
+    "py": "text/x-python; charset=utf-8",
+}
+
+_drawing = Lock()
+"""matplotlib's settings are those of the whole process while a figure is drawn."""
+
+
+def export(page: str, kind: str, settings: Asked) -> bytes:
+    """The file of a page as bytes.
+
+    >>> print(export("neuron", "csv", {"steps": "1"}).decode().splitlines()[0])
+    output,target,rate,step,w,b,z,cost,a,delta,gain
+    """
+    if page not in PAGES:
+        raise UnknownNameError("figure", page[:40], PAGES)
+    if kind not in KINDS:
+        raise UnknownNameError("kind of file", kind[:40], KINDS)
+    draw, table, script = PAGES[page]
+    if kind == "csv":
+        return table(settings).encode()
+    if kind == "py":
+        return script(settings).encode()
+    with _drawing:
+        from xent.figures import style
+
+        return style.rendered(draw(settings, {"theme": _theme(settings), "language": language(settings)}), kind)
+
+
+def _theme(settings: Asked) -> str:
+    return asked.choice(settings, "theme", ("light", "dark"))
+
+
+# ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _draw_neuron(settings: Asked, look: dict[str, str]) -> Figure:
+    from xent import figures
+
+    return figures.draw_runs(asked.NeuronAsked.of(settings).runs(), **look)
+
+
+def _neuron_table(settings: Asked) -> str:
+    return tables.as_csv(asked.NeuronAsked.of(settings).runs())
+
+
+def _neuron_script(settings: Asked) -> str:
+    wanted = asked.NeuronAsked.of(settings)
+    sides = zip(wanted.labels, wanted.outputs, wanted.starts, wanted.targets, wanted.rates, strict=True)
+    runs = [
+        f"    {_quoted(label)}: xent.Neuron(w={float(start.w)!r}, b={float(start.b)!r}).learn(\n"
+        f"        x={wanted.x!r}, y={y!r}, output={_quoted(output)}, rate={rate!r}, steps={wanted.steps}\n    ),"
+        for label, output, start, y, rate in sides
+    ]
+    return _script("neuron", ["import xent", "from xent import figures"], ["runs = {", *runs, "}"], "draw_runs(runs", settings)
+
+
+# ── the costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _draw_costs(settings: Asked, look: dict[str, str]) -> Figure:
+    from xent import figures
+
+    wanted = asked.CostsAsked.of(settings)
+    return figures.draw_outputs(wanted.outputs, target=wanted.target, along=wanted.along, **look)
+
+
+def _costs_table(settings: Asked) -> str:
+    wanted = asked.CostsAsked.of(settings)
+
+    def rows() -> Iterator[list[Any]]:
+        for side, one in enumerate(wanted.outputs):
+            curve = wanted.curve(side)
+            for values in zip(*(getattr(curve, part).tolist() for part in ("x", "cost", "slope", "delta", "gain")), strict=True):
+                yield [str(one), repr(curve.target), curve.axis, *map(repr, values)]
+
+    return _table(["output", "target", "axis", "x", "cost", "slope", "delta", "gain"], rows())
+
+
+def _costs_script(settings: Asked) -> str:
+    wanted = asked.CostsAsked.of(settings)
+    names = [f"    {_quoted(one)}," for one in wanted.outputs]
+    call = f"draw_outputs(outputs, target={wanted.target!r}, along={_quoted(wanted.along)}"
+    return _script("costs", ["from xent import figures"], ["outputs = [", *names, "]"], call, settings)
+
+
+# ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _draw_map(settings: Asked, look: dict[str, str]) -> Figure:
+    from xent import figures
+
+    return figures.draw_map(asked.MapAsked.of(settings).map(), **look)
+
+
+def _map_table(settings: Asked) -> str:
+    found = asked.MapAsked.of(settings).map()
+    names = ("w", "b") if found.plane == "start" else ("first_output_share", "rate")
+
+    def rows() -> Iterator[list[Any]]:
+        for label, sweep in found.sweeps.items():
+            for v, learned in zip(found.vertical.tolist(), np.asarray(sweep.steps_to_learn).tolist(), strict=True):
+                yield from ([label, repr(h), repr(v), n] for h, n in zip(found.horizontal.tolist(), learned, strict=True))
+
+    return _table(["output", *names, "steps_to_learn"], rows())
+
+
+def _map_script(settings: Asked) -> str:
+    wanted = asked.MapAsked.of(settings)
+    sides = [f"    ({_quoted(one)}, {y!r})," for one, y in zip(wanted.outputs, wanted.targets, strict=True)]
+    how = ", ".join(f"{name}={_quoted(value) if isinstance(value, str) else repr(value)}" for name, value in wanted.how.items())
+    body = [
+        "sides = [  # each output with its target", *sides, "]",
+        f"maps = [stall_map([output], y=y, {how}) for output, y in sides]",
+        "stalls = maps[0].beside(*maps[1:])",
+    ]  # fmt: skip
+    return _script(
+        "map", ["from xent import figures", "from xent.neuron.mapping import stall_map"], body, "draw_map(stalls", settings
+    )
+
+
+# ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _table(head: list[str], rows: Iterator[list[Any]]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _quoted(text: object) -> str:
+    """A text as a script writes it."""
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _script(name: str, imports: list[str], body: list[str], call: str, settings: Asked) -> str:
+    """A script that draws the figure and writes it beside itself, as SVG and PNG."""
+    look = f"theme={_quoted(_theme(settings))}, language={_quoted(language(settings))}"
+    return "\n".join([*imports, "", *body, f'figures.save(figures.{call}, {look}), ".", "{name}")', ""])
+
+
+Maker = tuple[Callable[[Asked, dict[str, str]], Any], Callable[[Asked], str], Callable[[Asked], str]]
+
+PAGES: dict[str, Maker] = {
+    "neuron": (_draw_neuron, _neuron_table, _neuron_script),
+    "costs": (_draw_costs, _costs_table, _costs_script),
+    "map": (_draw_map, _map_table, _map_script),
+}
+"""For each page how its figure, its table and its script are made."""
