@@ -7,7 +7,6 @@ made anew from the logits, which are saved like any function's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import frexp, isfinite
 from typing import Any
 
@@ -27,8 +26,7 @@ def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
         made = [grad]
     else:
         (value, stats), made = fused.cost(problem), []
-    bare = replace(problem, logits=None, target=None, weight=None)
-    return Attached.apply(problem.logits, _Known(problem, bare, value, made)), stats  # type: ignore[no-untyped-call]
+    return Attached.apply(problem.logits, problem, value, made), stats  # type: ignore[no-untyped-call]
 
 
 def _at_once(problem: Problem) -> bool:
@@ -40,50 +38,36 @@ def _at_once(problem: Problem) -> bool:
     return problem.options.reduction != "none" and problem.logits.dtype is not torch.float16 and not states.saved_elsewhere()
 
 
-@dataclass
-class _Known:
-    """What the forward pass found."""
-
-    problem: Problem | None
-    bare: Problem
-    """The problem without its tensors, which autograd keeps."""
-    cost: Tensor
-    made: list[Tensor]
-    """The gradient, until it is handed out."""
-
-
 class Attached(torch.autograd.Function):
-    """logits ↦ a cost that is known."""
+    """logits ↦ a cost that is known; `made` holds the gradient until it is handed out."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, known: _Known) -> Tensor:
-        problem = known.problem
-        assert problem is not None
-        known.problem = None
+    def forward(ctx: Any, logits: Tensor, problem: Problem, value: Tensor, made: list[Tensor]) -> Tensor:
         ctx.save_for_backward(logits, problem.target, problem.weight)
-        ctx.bare, ctx.made = known.bare, known.made
-        return known.cost
+        ctx.rest = problem.hard, problem.options, problem.xp
+        ctx.made = made
+        return value.detach()
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
         if torch.is_grad_enabled() or not states.computing(upstream[0]):
-            return differentiable(_whole(ctx), upstream[0]), None
+            return differentiable(_whole(ctx), upstream[0]), None, None, None
         try:
             grad = ctx.made.pop()
         except IndexError:
-            return fused.grad(_whole(ctx), upstream[0]), None
+            return fused.grad(_whole(ctx), upstream[0]), None, None, None
         by = float(upstream[0])
         if by == 1:
-            return grad, None
+            return grad, None, None, None
         if isfinite(by) and (grad.dtype is not torch.bfloat16 or abs(frexp(by)[0]) == 0.5):
-            return grad.mul_(by), None
-        return fused.grad(_whole(ctx), upstream[0], into=grad), None
+            return grad.mul_(by), None, None, None
+        return fused.grad(_whole(ctx), upstream[0], into=grad), None, None, None
 
 
 def _whole(ctx: Any) -> Problem:
     logits, target, weight = ctx.saved_tensors
-    bare: Problem = ctx.bare
-    return replace(bare, logits=logits, target=target, weight=weight)
+    hard, options, xp = ctx.rest
+    return Problem(logits, target, hard, weight, options, xp)
 
 
 def differentiable(problem: Problem, upstream: Tensor) -> Tensor:

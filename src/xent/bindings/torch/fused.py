@@ -21,6 +21,9 @@ from xent.ops.inputs import Problem, check_not_empty, check_values
 
 Stats = dict[str, Tensor]
 
+PAGES = 1 << 20
+"""Numbers from which huge pages pay."""
+
 
 def cost(problem: Problem) -> tuple[Tensor, Stats]:
     """The reduced cost and the statistics; no gradient."""
@@ -47,12 +50,13 @@ def grad(problem: Problem, upstream: Tensor, into: Tensor | None = None) -> Tens
 
 def memory(x: Tensor) -> np.ndarray:
     """A tensor's memory as an array of the same shape and strides."""
-    x = x.detach().resolve_neg()
-    return (x.view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy()
+    return (x.detach().view(torch.uint16) if x.dtype is torch.bfloat16 else x).numpy(force=True)
 
 
 def fresh(like: Tensor) -> Tensor:
     """Memory for a gradient: of the same shape, dtype and order of axes as `like`, not filled."""
+    if like.numel() < PAGES:
+        return torch.empty_like(like)
     if like.is_contiguous():
         shape, strides = like.shape, like.stride()
     else:
