@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xent.bindings.torch.functional import cross_entropy as cross_entropy
+    from xent.bindings.torch.functional import linear_cross_entropy as linear_cross_entropy
     from xent.bindings.torch.modules import Criterion as Criterion
     from xent.bindings.torch.modules import CrossEntropyLoss as CrossEntropyLoss
+    from xent.bindings.torch.modules import LinearCrossEntropyLoss as LinearCrossEntropyLoss
     from xent.doctor import Diagnosis as Diagnosis
     from xent.doctor import diagnose as diagnose
     from xent.doctor import watch as watch
 
 _HOMES = {
     "cross_entropy": "xent.bindings.torch.functional",
+    "linear_cross_entropy": "xent.bindings.torch.functional",
     "CrossEntropyLoss": "xent.bindings.torch.modules",
+    "LinearCrossEntropyLoss": "xent.bindings.torch.modules",
     "Criterion": "xent.bindings.torch.modules",
     "Diagnosis": "xent.doctor",
     "diagnose": "xent.doctor",

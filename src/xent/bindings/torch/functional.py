@@ -1,14 +1,16 @@
-"""torch.nn.functional's cross_entropy: the same arguments and layouts."""
+"""torch.nn.functional's cross_entropy and linear_cross_entropy: the same arguments and layouts."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, TypedDict, Unpack
 
+import torch
 from torch import Tensor
 
-from xent.bindings.torch import calling
+from xent.bindings.torch import calling, linear
 from xent.costs import SurprisalCost
 from xent.errors import InputError
+from xent.ops.linear.inputs import MEMORY
 
 
 class More(TypedDict, total=False):
@@ -61,6 +63,46 @@ def cross_entropy(
     if more.get("axis") is None:
         more["axis"] = 1 if input.ndim > 1 else 0
     return calling.cross_entropy(input, target, **own, **more)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+    memory: int = MEMORY,
+    **more: Unpack[More],
+) -> Any:
+    """torch.nn.functional.linear_cross_entropy: the same arguments, without ever holding the logits, with more options.
+
+    input          (in,) or (N, in); more leading axes are taken too
+    linear_weight  (C, in), or PyTorch's (C, d1, …, in), for which the logits are made after all
+    target         class indices of shape (), (N,) or (N, d1, …), or probabilities of shape (C,), (N, C) or (N, C, d1, …)
+    memory         bytes of scratch beyond the tensors that come and go
+    options        PyTorch's own on chunks are taken and left alone: chunks are made to fit `memory`
+
+    The other keywords are those of `xent.torch.cross_entropy`. On the CPU the gradients are made together with the cost; only
+    those that are wanted. While PyTorch traces or transforms (torch.compile, torch.func, forward mode) and on other devices the
+    formula runs instead, whose chunks autograd keeps.
+
+    >>> import torch
+    >>> h, W = torch.ones(2, 3), torch.zeros(4, 3, requires_grad=True)
+    >>> linear_cross_entropy(h, W, torch.tensor([1, 1])).backward()
+    >>> W.grad[:, 0]
+    tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
+    """
+    ignore = -100 if ignore_index is None else ignore_index
+    own: Any = {"weight": weight, "ignore_index": ignore, "reduction": reduction, "label_smoothing": label_smoothing, **more}
+    if linear_weight.ndim > 2:
+        logits = torch.einsum("ni,c...i->nc...", input, linear_weight)
+        return cross_entropy(logits if linear_bias is None else logits + linear_bias, target, **own)
+    return linear.linear_cross_entropy(input, linear_weight, target, linear_bias, memory=memory, **own)
 
 
 def refuse_deprecated(size_average: Any, reduce: Any) -> None:

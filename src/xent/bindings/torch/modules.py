@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Unpack
 
 from torch import Tensor, nn
 
 from xent.bindings.torch import criteria, functional
 from xent.bindings.torch.functional import More
-from xent.errors import InputError
+from xent.errors import InputError, ShapeError
+from xent.ops.linear.inputs import MEMORY
 from xent.ops.options import Options
 from xent.outputs import output as output_of
 
@@ -47,6 +49,54 @@ class CrossEntropyLoss(nn.Module):
     def extra_repr(self) -> str:
         usual = Options()
         return ", ".join(f"{k}={v!r}" for k, v in self.options.items() if v != getattr(usual, k))
+
+
+class LinearCrossEntropyLoss(nn.Module):
+    """torch.nn.LinearCrossEntropyLoss: the last layer and its cost in one, the same arguments, without ever holding the logits.
+
+    The layer is `.linear`, as in PyTorch, so that a state dict fits both; tie it to an embedding by setting `.linear.weight`.
+    The other keywords are those of `xent.torch.linear_cross_entropy`. Options are checked here, once.
+
+    >>> import torch
+    >>> criterion = LinearCrossEntropyLoss(16, 1000, label_smoothing=0.1, memory=2**20)
+    >>> criterion(torch.zeros(8, 16), torch.arange(8)).round(decimals=4)
+    tensor(6.9078, grad_fn=<RoundBackward1>)
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+        memory: int = MEMORY,
+        **more: Unpack[More],
+    ) -> None:
+        super().__init__()
+        own: Any = {"reduction": reduction, "label_smoothing": label_smoothing, **more}
+        Options.of({**own, "weight": weight, "ignore_index": -100 if ignore_index is None else ignore_index})
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise ShapeError(f"weight is one number per class, shape ({num_classes},), but shape {tuple(weight.shape)} came.")
+        self.register_buffer("weight", weight)
+        self.linear = nn.Linear(in_features, prod(out_features, start=num_classes), bias=bias, device=device, dtype=dtype)
+        self.shape = (num_classes, *out_features)
+        self.options = {**own, "ignore_index": ignore_index, "memory": memory}
+
+    def forward(self, input: Tensor, target: Tensor) -> Any:
+        weight = self.linear.weight.reshape(*self.shape, -1)
+        bias: Tensor | None = self.linear.bias
+        bias = None if bias is None else bias.reshape(self.shape)
+        return functional.linear_cross_entropy(input, weight, target, linear_bias=bias, weight=self.weight, **self.options)
 
 
 class Criterion(nn.Module):

@@ -67,9 +67,9 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     if not right:
         check_values(whole)
     stats = cpu.named(table, linear.each.stats, (n,)) if linear.each.stats else {}
-    grads = [
-        v if v is None else (v if n else np.zeros_like(v)).astype(hidden.dtype, copy=False) for v in (by_hidden, by_weight, by_bias)
-    ]
+    grads = [by_hidden, by_weight, by_bias]
+    if n == 0:
+        grads = [None if v is None else np.zeros_like(v) for v in grads]
     return costs, stats, grads
 
 

@@ -1,0 +1,196 @@
+"""Linear cross-entropy on PyTorch tensors: the fused chunks on the tensors' own memory, tied into autograd.
+
+The gradients that are wanted, by hidden, weight and bias, are made together with the cost of a mean or a sum, and handed out at the
+first backward pass. Whoever goes back a second time has them made anew; who wants second derivatives, a transformation or another
+device gets the plain formula, which PyTorch differentiates itself. A compiler sees the product and the operator of cross-entropy,
+and holds the logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Unpack
+
+import array_api_compat.numpy as np_
+import numpy as np
+import torch
+from torch import Tensor
+
+from xent.arrays import Numbers, quiet
+from xent.bindings.torch import compiled, states
+from xent.bindings.torch.fused import memory as memory_of
+from xent.ops import plain as plain_costs
+from xent.ops import reduction
+from xent.ops.inputs import check_not_empty, check_values
+from xent.ops.linear import calling, cpu, plain
+from xent.ops.linear.inputs import MEMORY, Linear, read
+from xent.ops.options import Choices, Options
+
+
+def linear_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    target: Numbers,
+    /,
+    bias: Tensor | None = None,
+    *,
+    memory: int = MEMORY,
+    **options: Unpack[Choices],
+) -> Any:
+    """`xent.linear_cross_entropy` for tensors, differentiable."""
+    if torch.compiler.is_compiling():
+        logits = hidden @ weight.T if bias is None else hidden @ weight.T + bias
+        return compiled.cross_entropy(logits, target, {**options, "axis": -1})
+    linear = _read(hidden, weight, target, bias, memory, options)
+    given: Any = linear.whole.options
+    if not _fusable(linear) or states.differentiated(linear.target, given.weight, given.denominator):
+        cost, stats = _plainly(linear)
+    else:
+        arrays = linear.hidden, linear.weight, linear.bias
+        cost, stats, made = _fused(linear, _wants(linear), None)
+        if states.differentiated(*arrays):
+            cost = Attached.apply(*arrays, _Known(linear, cost, made))  # type: ignore[no-untyped-call]
+    return (cost, stats) if linear.each.stats else cost
+
+
+def linear_cross_entropy_and_grad(
+    hidden: Tensor,
+    weight: Tensor,
+    target: Numbers,
+    /,
+    bias: Tensor | None = None,
+    *,
+    memory: int = MEMORY,
+    **options: Unpack[Choices],
+) -> tuple[Any, ...]:
+    """`xent.linear_cross_entropy_and_grad` for tensors: numbers, without a way back."""
+    with torch.no_grad():
+        linear = _read(hidden, weight, target, bias, memory, options)
+        wants = (True, True, linear.bias is not None)
+        if _fusable(linear):
+            cost, stats, grads = _fused(linear, wants, None)
+            grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
+        else:
+            cost, plainly, stats = calling.run(linear, wants)
+            grads = list(plainly)
+    return (cost, tuple(grads), stats) if linear.each.stats else (cost, tuple(grads))
+
+
+def _read(hidden: Tensor, weight: Tensor, target: Any, bias: Tensor | None, memory: int, options: Any) -> Linear:
+    """Under autocast what is of several dtypes is taken in the widest."""
+    if torch.is_autocast_enabled(hidden.device.type if isinstance(hidden, Tensor) else "cpu"):
+        widest = reduce(torch.promote_types, [x.dtype for x in (hidden, weight, bias) if isinstance(x, Tensor)])
+        hidden, weight = hidden.to(widest), weight.to(widest)
+        bias = None if bias is None else bias.to(widest)
+    return read(hidden, weight, target, bias, memory, Options.of(options))
+
+
+def _fusable(linear: Linear) -> bool:
+    denominator: Any = linear.whole.options.denominator
+    tensors = (linear.hidden, linear.weight, linear.bias, linear.target, linear.whole.weight, denominator)
+    return states.computing(*tensors) and cpu.knows(linear)
+
+
+def _wants(linear: Linear) -> plain.Wants:
+    """The gradients that are made with the cost: none where each row will be multiplied by a number of its own."""
+    if linear.whole.options.reduction == "none" or linear.hidden.dtype is torch.float16:
+        return False, False, False
+    a, b, c = (states.differentiated(x) for x in (linear.hidden, linear.weight, linear.bias))
+    return a, b, c
+
+
+def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
+    """Cost, statistics, and the gradients that are wanted, upstream times, in the tensors' dtype."""
+    viewed = _viewed(linear)
+    check_not_empty(linear.whole)
+    with quiet():
+        by: Any = reduction.scale(viewed.whole) if any(wants) else None
+        if upstream is not None:
+            own = memory_of(upstream).astype(viewed.whole.dtype, copy=False).reshape(-1 if upstream.ndim else ())
+            by = own if by is None else own * by
+        costs, stats, grads = cpu.through(viewed, wants, by)
+        cost = reduction.reduced(viewed.whole, costs.reshape(linear.lead))
+    named = {name: torch.from_numpy(np.ascontiguousarray(v)).reshape(linear.lead) for name, v in stats.items()}
+    back = [None if g is None else torch.from_numpy(g).to(linear.weight.dtype) for g in grads]
+    return torch.from_numpy(np.asarray(cost)), named, back
+
+
+def _viewed(linear: Linear) -> Linear:
+    """The same memory as NumPy's."""
+    whole, options = linear.whole, linear.whole.options
+    if isinstance(options.denominator, Tensor):
+        options = replace(options, denominator=float(options.denominator))
+    dtype = np.float64 if linear.hidden.dtype is torch.float64 else np.float32
+    shape = np.broadcast_to(np.zeros(1, dtype), whole.logits.shape)
+    target = memory_of(linear.target.float() if linear.target.dtype is torch.bfloat16 else linear.target)
+    weight = None if whole.weight is None else memory_of(whole.weight)
+    there = target.reshape(shape.shape[:-1] if whole.hard else shape.shape)
+    seen = replace(whole, logits=shape, target=there, weight=weight, options=options, xp=np_)
+    hidden, matrix = memory_of(linear.hidden), memory_of(linear.weight)
+    return Linear(hidden, matrix, None if linear.bias is None else memory_of(linear.bias), target, seen, linear.memory)
+
+
+def _plainly(linear: Linear) -> tuple[Tensor, dict[str, Tensor]]:
+    """The formula, chunk by chunk, which PyTorch differentiates itself."""
+    check_not_empty(linear.whole)
+    check_values(linear.whole)
+    costs, stats, _ = plain.through(linear, (False, False, False), None)
+    with quiet():
+        cost = reduction.reduced(linear.whole, costs.reshape(linear.lead))
+    return cost, {name: v.reshape(linear.lead).detach() for name, v in stats.items()}
+
+
+@dataclass
+class _Known:
+    """What the forward pass found."""
+
+    linear: Linear | None
+    cost: Tensor
+    made: list[Tensor | None]
+
+
+class Attached(torch.autograd.Function):
+    """(hidden, weight, bias) ↦ a cost that is known."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, known: _Known) -> Tensor:
+        linear = known.linear
+        assert linear is not None
+        ctx.save_for_backward(hidden, weight, bias, linear.target, linear.whole.target, linear.whole.weight)
+        bare = replace(linear.whole, logits=None, target=None, weight=None)
+        ctx.bare = Linear(None, None, None, None, bare, linear.memory)
+        ctx.shape, ctx.made = tuple(linear.whole.logits.shape), known.made if any(g is not None for g in known.made) else None
+        return known.cost
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        linear = _whole(ctx)
+        wants = tuple(ctx.needs_input_grad[:3])
+        if torch.is_grad_enabled() or not states.computing(upstream[0]):
+            return (*_differentiable(linear, wants, upstream[0]), None)
+        made, ctx.made = ctx.made, None
+        if made is None:
+            _, _, made = _fused(linear, wants, upstream[0])
+        elif float(upstream[0]) != 1:
+            made = [None if g is None else g.mul_(upstream[0]) for g in made]
+        return (*made, None)
+
+
+def _whole(ctx: Any) -> Linear:
+    hidden, weight, bias, rows, target, by_class = ctx.saved_tensors
+    shape = torch.zeros(1, dtype=hidden.dtype, device=hidden.device).expand(ctx.shape)
+    whole = replace(ctx.bare.whole, logits=shape, target=target, weight=by_class)
+    return Linear(hidden, weight, bias, rows, whole, ctx.bare.memory)
+
+
+def _differentiable(linear: Linear, wants: Any, upstream: Tensor) -> list[Tensor | None]:
+    """The gradients as formulas that PyTorch differentiates: δ of all rows, and its products."""
+    h, w, b = linear.hidden, linear.weight, linear.bias
+    z = h @ w.T if b is None else h @ w.T + b
+    part = linear.part(z, slice(None))
+    with quiet():
+        by = reduction.scale(linear.whole)
+        by = upstream.reshape(-1 if upstream.ndim else ()) * (1 if by is None else by)
+        delta = reduction.scaled(part, plain_costs.deltas(part), by).to(h.dtype)
+    return [delta @ w if wants[0] else None, delta.T @ h if wants[1] else None, delta.sum(dim=0) if wants[2] else None]

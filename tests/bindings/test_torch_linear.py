@@ -1,0 +1,179 @@
+"""Linear cross-entropy on tensors: that of the logits, tied into autograd; PyTorch's own agrees."""
+
+from __future__ import annotations
+
+import definition
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.checkpoint import checkpoint
+
+import xent
+from xent.bindings.torch import linear
+from xent.errors import ArrayKindError, ShapeError, TargetError
+
+torch.set_num_threads(1)
+RNG = np.random.default_rng(3)
+N, D, K = 6, 4, definition.CLASSES
+H, W, B = RNG.standard_normal((N, D)), 2 * RNG.standard_normal((K, D)), RNG.standard_normal(K)
+HARD, SOFT = (torch.tensor(definition.sample(soft)[1]) for soft in (False, True))
+
+
+def arrays(dtype=torch.float64, wanted=(True, True, True)):
+    return [torch.tensor(x, dtype=dtype, requires_grad=w) for x, w in zip((H, W, B), wanted, strict=True)]
+
+
+def close(ours, true, tolerance=1e-12):
+    np.testing.assert_allclose(ours.detach().double().numpy(), np.asarray(true, np.float64), rtol=tolerance, atol=tolerance)
+
+
+def true_grads(y, upstream=1.0, **case):
+    delta = definition.gradient(H @ W.T + B, y.numpy(), upstream, **case)
+    return delta @ W, delta.T @ H, delta.sum(axis=0)
+
+
+@pytest.mark.parametrize("case", definition.pairwise(), ids=definition.named)
+def test_options_and_any_upstream(case):
+    case = dict(case)
+    y = SOFT if case.pop("soft") else HARD
+    ours = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in case.items()}
+    h, w, b = arrays()
+    cost = xent.linear_cross_entropy(h, w, y, b, **ours)
+    close(cost, definition.cost(H @ W.T + B, y.numpy(), **case))
+    upstream = RNG.standard_normal(N) if case["reduction"] == "none" else 1.3
+    for again in (True, False):  # a second time from the same graph
+        grads = torch.autograd.grad(cost, (h, w, b), torch.as_tensor(upstream, dtype=torch.float64), retain_graph=again)
+        for ours_, true in zip(grads, true_grads(y, upstream, **case), strict=True):
+            close(ours_, true)
+
+
+@pytest.mark.parametrize("y", [HARD, SOFT], ids=["hard", "soft"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_pytorchs_own_agrees(y, reduction):
+    weight = torch.tensor(definition.WEIGHT)
+    results = []
+    for f in (xent.torch.linear_cross_entropy, F.linear_cross_entropy):
+        h, w, b = arrays()
+        cost = f(h, w, y, linear_bias=b, weight=weight, reduction=reduction, label_smoothing=0.1)
+        results.append((cost, *torch.autograd.grad(cost.sum(), (h, w, b))))
+    for ours, theirs in zip(*results, strict=True):
+        close(ours, theirs.detach())
+
+
+@pytest.mark.parametrize("out", [(), (3, 2)])
+def test_the_module_takes_pytorchs_arguments_and_state(out):
+    theirs = torch.nn.LinearCrossEntropyLoss(D, K, out_features=out, bias=True, dtype=torch.float64, ignore_index=2)
+    ours = xent.torch.LinearCrossEntropyLoss(D, K, out_features=out, bias=True, dtype=torch.float64, ignore_index=2)
+    ours.load_state_dict(theirs.state_dict())
+    y = torch.tensor(RNG.integers(0, K, (N, *out)))
+    costs = [module(torch.tensor(H), y) for module in (ours, theirs)]
+    close(costs[0], costs[1].detach())
+    for cost in costs:
+        cost.backward()
+    close(ours.linear.weight.grad, theirs.linear.weight.grad)
+    with pytest.raises(ShapeError, match="one number per class"):
+        xent.torch.LinearCrossEntropyLoss(D, K, weight=torch.ones(2))
+
+
+@pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
+def test_what_is_frozen_is_not_computed(wanted, monkeypatch):
+    seen, through = [], linear.cpu.through
+
+    def noting(problem, wants, scale):
+        seen.append(tuple(wants))
+        return through(problem, wants, scale)
+
+    monkeypatch.setattr(linear.cpu, "through", noting)
+    h, w, b = arrays(wanted=wanted)
+    xent.linear_cross_entropy(h, w, HARD, b).backward()
+    assert seen == [wanted]
+    for x, true, want in zip((h, w, b), true_grads(HARD), wanted, strict=True):
+        assert (x.grad is not None) == want
+        if want:
+            close(x.grad, true)
+    with torch.no_grad():
+        xent.linear_cross_entropy(h, w, HARD, b)
+    assert seen[1] == (False, False, False)
+
+
+def test_first_and_second_derivatives_are_those_of_differences():
+    h, w, b = arrays()
+    f = lambda h, w, b: xent.linear_cross_entropy(h, w, HARD, b, z_loss=0.1, temperature=0.7)  # noqa: E731
+    assert torch.autograd.gradcheck(f, (h, w, b))
+    assert torch.autograd.gradgradcheck(f, (h, w, b))
+
+
+def test_tied_weights_get_the_sum_of_both_gradients():
+    words = torch.tensor([0, 3, 1, 6, 2, 2])
+    grads = []
+    for f in (xent.linear_cross_entropy, lambda h, w, y: F.cross_entropy(h @ w.T, y)):
+        w = torch.tensor(W, requires_grad=True)
+        f(w[words], w, HARD).backward()
+        grads.append(w.grad)
+    close(grads[0], grads[1])
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, on the first use of forward mode
+def test_transformations():
+    h, w, b = (x.detach() for x in arrays())
+    f = lambda h: xent.linear_cross_entropy(h, w, HARD, b)  # noqa: E731
+    true = true_grads(HARD)[0]
+    tangent = torch.tensor(RNG.standard_normal(H.shape))
+    close(torch.func.grad(f)(h), true)
+    close(torch.func.jvp(f, (h,), (tangent,))[1], (true * tangent.numpy()).sum())
+    close(torch.func.vmap(torch.func.grad(f))(torch.stack([h, h]))[1], true)
+    for reentrant in (True, False):
+        x = h.clone().requires_grad_()
+        checkpoint(f, x, use_reentrant=reentrant).backward()
+        close(x.grad, true)
+
+
+def test_compiled_in_one_graph():
+    torch._dynamo.reset()
+    f = torch.compile(lambda h, w: xent.torch.linear_cross_entropy(h, w, HARD), fullgraph=True, backend="aot_eager")
+    results = []
+    for run in (f, lambda h, w: F.cross_entropy(h @ w.T, HARD)):
+        h, w, _ = arrays()
+        cost = run(h, w)
+        cost.backward()
+        results.append((cost, h.grad, w.grad))
+    for ours, theirs in zip(*results, strict=True):
+        close(ours, theirs.detach())
+
+
+def test_autocast_takes_the_widest_dtype():
+    w = torch.tensor(W, dtype=torch.float32, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cost = xent.linear_cross_entropy(torch.tensor(H, dtype=torch.bfloat16), w, HARD)
+    cost.backward()
+    assert w.grad.dtype == torch.float32
+    h = torch.tensor(H, dtype=torch.bfloat16).double().numpy()
+    close(cost, definition.cost(h @ W.T, HARD.numpy()), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_16_bits_are_rounded_once(dtype):
+    h, w, b = arrays(dtype)
+    wide = [x.detach().double().numpy() for x in (h, w, b)]
+    xent.linear_cross_entropy(h, w, HARD, b).backward()
+    delta = definition.gradient(wide[0] @ wide[1].T + wide[2], HARD.numpy())
+    for x, true in zip((h, w, b), (delta @ wide[1], delta.T @ wide[0], delta.sum(axis=0)), strict=True):
+        assert x.grad.dtype == dtype
+        close(x.grad, true, max(2e-6, torch.finfo(dtype).eps))
+
+
+def test_statistics_errors_and_odd_memory():
+    h, w, b = arrays()
+    _cost, stats = xent.linear_cross_entropy(h, w, HARD, b, stats=("lse", "correct"))
+    kept = HARD != -100
+    close(stats["lse"][kept], np.log(np.exp(H @ W.T + B).sum(axis=1))[kept.numpy()])
+    assert stats["correct"].dtype == torch.bool
+    _, grads = xent.linear_cross_entropy_and_grad(h.detach().T.contiguous().T, w, HARD, b)
+    for ours, true in zip(grads, true_grads(HARD), strict=True):
+        close(ours, true)
+    assert xent.linear_cross_entropy(h.reshape(2, 3, D), w, HARD.reshape(2, 3), reduction="none").shape == (2, 3)
+    with pytest.raises(TargetError, match="class indices run"):
+        xent.torch.linear_cross_entropy(h, w, torch.full((N,), 9))
+    with pytest.raises(ArrayKindError, match="float64, float32"):
+        xent.torch.linear_cross_entropy(h, w.float(), HARD)
