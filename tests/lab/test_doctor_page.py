@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -76,7 +77,7 @@ def test_the_example_is_what_the_doctor_says(language):
     from runpy import run_path
 
     stored = json.loads((files("xent.lab") / "static" / f"example-{language}.json").read_text())
-    given = run_path("examples/doctor.py")
+    given = run_path(str(Path(__file__).parents[2] / "examples" / "doctor.py"))
     fresh = diagnose(given["model"], given["criterion"], given["batch"], try_cures=False).as_dict(language)
     assert [(f["rule"], f["title"], f["what"]) for f in stored["findings"]] == [
         (f["rule"], f["title"], f["what"]) for f in fresh["findings"]
