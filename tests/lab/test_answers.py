@@ -70,6 +70,7 @@ SAYS = {
     ("w=-4&b=-4", 0): ("nearly right", "never more than half", "small push", "at the start and"),
     ("w=6&b=6", 0): ("not halved", "still more than half", "hardly felt", "It is stalled"),
     ("w=2&b=2&outputs=absolute@identity", 0): ("halved", "range wrong", "at every step", "The gain is"),
+    ("w=2&b=2&outputs=quadratic@identity", 0): ("falls at once", "less than half", "fades with it", "linear output"),
     ("w=-2&b=-2&target=1&outputs=exponential", 0): ("falls at once", "less than half", "fades with it", "more than its own size"),
     ("w=300&b=300&target=0&outputs=exponential&steps=3", 0): ("run away",) * 4,
 }
@@ -91,6 +92,8 @@ def test_a_start_in_every_way():
     """z and the first answer are where they were asked for; a seed draws the same start twice."""
     assert answer("neuron", {"z": "-1.5"})["runs"][0]["z"][0] == pytest.approx(-1.5)
     assert answer("neuron", {"first": "0.7", "x": "2"})["runs"][1]["a"][0] == pytest.approx(0.7)
+    shared = answer("neuron", {"share": "0.9", "outputs": "quadratic@sigmoid,quadratic@tanh"})["runs"]
+    assert [run["a"][0] for run in shared] == pytest.approx([0.9, 0.8])
     drawn = answer("start", {"seed": "7"})
     assert drawn == answer("neuron", {"seed": "7"})["start"]
     assert drawn["w"] == xent.Neuron.random(seed=7).w
@@ -182,6 +185,7 @@ WRONG = [
     ("neuron", {"outputs": "smooth(" * 9}, "parentheses"),
     ("neuron", {"outputs": "x" * 9999}, "9999"),
     ("neuron", {"first": "1.5"}, "(0, 1)"),
+    ("neuron", {"share": "0.5", "outputs": "hinge"}, "no share"),
     ("neuron", {"lang": "fr"}, "zh"),
     ("costs", {"along": "up"}, "answer"),
     ("costs", {"outputs": "cross-entropy@identity"}, "logistic@identity"),

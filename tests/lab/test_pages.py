@@ -224,6 +224,17 @@ def test_map(visit):
     page.wait_for_selector(".map canvas")
 
 
+def test_a_place_of_the_plane_of_rates(visit):
+    """Its first output is a share of the range: 0.5 of tanh's is 0, at that rate."""
+    at = visit()
+    page = at.open("/map?plane=rate&outputs=quadratic@tanh&size=33")
+    page.locator("[data-key=map-0]").focus()
+    page.keyboard.press("Enter")
+    at.painted("neuron", 1)
+    assert abs(float(table(page)[0][1].replace("−", "-"))) < 1e-9
+    assert float(re.search(r"rate=([\d.]+)", page.url)[1]) == pytest.approx((0.005 * 5) ** 0.5, rel=1e-4)
+
+
 # ── everywhere ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

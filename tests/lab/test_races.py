@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -119,7 +120,11 @@ def taken(races, name, content, length=None):
         for at in range(0, len(content), 65536):
             yield content[at : at + 65536]
 
-    return asyncio.run(races.take(name, len(content) if length is None else length, chunks()))
+    async def take():
+        return await races.take(name, len(content) if length is None else length, chunks())
+
+    with ThreadPoolExecutor(1) as elsewhere:  # where no browser's loop runs already
+        return elsewhere.submit(asyncio.run, take()).result()
 
 
 ROWS = "height,weight,kind\n" + "".join(f"{1 + i % 7},{2 + i % 5},{'ab'[i % 2]}\n" for i in range(60))

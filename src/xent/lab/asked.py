@@ -128,11 +128,17 @@ class NeuronAsked:
 
 
 def _start(asked: Asked, one: Output, x: float) -> Neuron:
-    """Where a neuron starts: its weighted input z, its first answer, a draw, or weight and bias."""
+    """Where a neuron starts: its weighted input z, its first answer (or that as a share of its range), a draw, or weight and bias."""
     if asked.get("z"):
         return Neuron.from_input(number(asked, "z", 0.0), x)
     if asked.get("first"):
         return Neuron.from_output(number(asked, "first", 0.98), x=x, activation=one.activation)
+    if asked.get("share"):
+        reach = one.activation.range
+        if not reach.bounded:
+            raise InputError(f"{one} answers in {reach}, which has no share: give a first answer instead.")
+        answer = reach.low + number(asked, "share", 0.98, 0.0, 1.0) * (reach.high - reach.low)
+        return Neuron.from_output(answer, x=x, activation=one.activation)
     if asked.get("seed"):
         drawn = Neuron.random(seed=whole(asked, "seed", 0, 0, 10**9))
         return Neuron(float(drawn.w), float(drawn.b))

@@ -176,12 +176,18 @@ def serve(
     token = None if ipaddress.ip_address(place[0]).is_loopback else secrets.token_urlsafe(24)
     address = Address(host, place[1], token)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that a race ends and its folder goes
-    say(address)
-    if browser:
-        threading.Thread(target=webbrowser.open, args=(address.link,), daemon=True).start()
+    try:
+        _serve(listening, address, language, browser, say)
+    except KeyboardInterrupt:
+        return
+    finally:
+        listening.close()
+
+
+def _serve(listening: socket.socket, address: Address, language: str, browser: bool, say: Callable[[Address], None]) -> None:
     with TemporaryDirectory(prefix="xent-lab-", ignore_cleanup_errors=True) as folder, closing(Races(Path(folder))) as races:
         config = uvicorn.Config(
-            application(races, host, token, language),
+            application(races, address.host, address.token, language),
             log_level=logging.WARNING,
             access_log=False,
             lifespan="off",
@@ -190,12 +196,10 @@ def serve(
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )
-        try:
-            uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:
-            return
-        finally:
-            listening.close()
+        say(address)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address.link,), daemon=True).start()
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int | None) -> socket.socket:

@@ -117,7 +117,7 @@ def _of_gain(seen: Seen) -> tuple[str, dict[str, Any]]:
         "share": f"{number(100 * float(gain[0]))}%",
     }
     if np.all(np.abs(gain - 1) < 1e-12):
-        return "gain_one", values
+        return "gain_one" if seen.run.output.activation.squashed else "gain_linear", values
     if seen.stalled:
         return "gain_stalled", values
     return ("gain_less" if gain[0] < 1 else "gain_more"), values

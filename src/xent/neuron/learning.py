@@ -174,8 +174,10 @@ class Neuron:
             path = [(w, b)]
             for _ in range(steps):
                 delta = output._delta(z, ready, xp)
-                step_w = delta[..., None] * x if w.ndim else delta * x
-                w, b = w - rate * (xp.mean(step_w, axis=0) if delta.ndim else step_w), b - rate * xp.mean(delta)
+                step_w, step_b = delta[..., None] * x if w.ndim else delta * x, delta
+                if delta.ndim:
+                    step_w, step_b = xp.mean(step_w, axis=0), xp.mean(delta)
+                w, b = w - rate * step_w, b - rate * step_b
                 path.append((w, b))
                 z = weighted_input(w, b)
             ws, bs = xp.stack([w for w, _ in path]), xp.stack([b for _, b in path])

@@ -14,7 +14,7 @@ TYPOGRAPHY = (
     (r"\*\*(.+?)\*\*", r"<strong>\1</strong>"),
     (r"\*(.+?)\*", r"<i>\1</i>"),
     (r"\^\(([^()]*)\)", r"<sup>\1</sup>"),
-    (r"(?<=\w)\^(\w)", r"<sup>\1</sup>"),
+    (r"(?<=[\w)])\^(\w)", r"<sup>\1</sup>"),
     (r"\b([a-z])_([a-z])\b", r"\1<sub>\2</sub>"),
     (r"&#39;", "’"),
     (r" ([−+=<→≪]|&lt;) ", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}"),

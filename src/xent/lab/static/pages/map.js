@@ -142,7 +142,7 @@ export function map(main, lab, kept) {
     const { outputs: named, rate: pace, steps: many, target: aim, x: input } = lab.settings;
     const exact = (v) => String(Number(v.toPrecision(6)));
     const [h, v] = [exact(data.horizontal[column]), exact(data.vertical[row])];
-    const start = data.plane === "start" ? { w: h, b: v, rate: pace } : { first: h, rate: v };
+    const start = data.plane === "start" ? { w: h, b: v, rate: pace } : { share: h, rate: v };
     lab.open("neuron", { outputs: named, steps: many, target: aim, x: input, ...start });
   }
 

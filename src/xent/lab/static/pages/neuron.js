@@ -44,7 +44,7 @@ export function neuron(main, lab, kept) {
       return [el("span.rate", {}, el("i", {}, "η"), input)];
     },
   });
-  const anew = { w: "", b: "", z: "", first: "", seed: "" }; // a neuron has one start
+  const anew = { w: "", b: "", z: "", first: "", share: "", seed: "" }; // a neuron has one start
   const other = { w: "b", b: "w" };
   const start = Object.fromEntries(["w", "b"].map((name) => [name, field(lab, (text) => {
     const given = data ? String(data.start[other[name]]) : "2";
@@ -211,7 +211,8 @@ function blank(settings) {
 
 function is(settings, experiment) {
   const own = Object.fromEntries(Object.entries(settings).filter(([name, value]) => value && !["lang", "theme"].includes(name)));
-  const whole = { ...own, w: own.w ?? (own.z || own.first || own.seed ? "" : "2"), b: own.b ?? (own.z || own.first || own.seed ? "" : "2") };
+  const usual = own.z || own.first || own.share || own.seed ? "" : "2";
+  const whole = { ...own, w: own.w ?? usual, b: own.b ?? usual };
   const names = new Set([...Object.keys(whole), ...Object.keys(experiment)]);
   return [...names].every((name) => (whole[name] ?? "") === (experiment[name] ?? ""));
 }

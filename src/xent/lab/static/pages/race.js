@@ -49,7 +49,7 @@ export function race(main, lab, kept) {
   const places = Object.fromEntries(PARTS.map((part) => [part, el("div.plot")]));
   const panels = Object.fromEntries(PARTS.map((part) => [part, new Panel(places[part], { x: say("race.epoch"), ends: () => [0, data?.epochs ?? 10], limits: ofRuns, landmarks: LANDMARKS[part] })]));
   const legend = el("ul.claims");
-  const figures = el("div.grid", {}, PARTS.map((part) =>
+  const figures = el("div.grid", { hidden: true }, PARTS.map((part) =>
     el("figure.curve", { "data-part": part }, el("h3", { id: `h-${part}` }, say(`race.${part}`)), el("div.frame", { role: "img", "aria-labelledby": `h-${part}`, "aria-describedby": `s-${part}` }, places[part]),
       el("figcaption", { id: `s-${part}` }, say(`race.${part}_note`)))), el("div", {}, legend));
   const away = el("p.takeaway", { hidden: true });
@@ -97,6 +97,7 @@ export function race(main, lab, kept) {
     list.key = key;
     buttons();
     const looks = data.outputs.map(({ look }) => look);
+    figures.hidden = !data.curves.length;
     for (const part of PARTS) panels[part].draw(data.curves.map((curve) => ({ x: curve.epoch, y: curve[part], label: curve.label, look: looks[curve.side] })));
     const line = (side) => el("span.line", { "data-colour": looks[side].colour, "data-dash": looks[side].dash });
     legend.replaceChildren(...data.curves.map((curve) => el("li", {}, line(curve.side), el("span", {}, say("race.legend", { name: curve.label, stage: say(`race.stage_${curve.stage}`), rate: number(curve.rate, 3), seeds: curve.seeds })))));
