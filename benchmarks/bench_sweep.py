@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from measuring import able, machine, put
 
 import xent
 from xent import kernels
@@ -39,6 +38,7 @@ RATE, LEARNED, X, Y = 0.15, 0.1, 1.0, 0.0
 INSTRUCTIONS = {"float32": 17, "float64": 23}
 """z: 1. e^(−z): scaling 1, rounding 2, remainder 1, polynomial 5 (float64: 11). 1 + u, 1/(1 + u), u·p: 3. δ: 2. Update: 2."""
 MARK = "<!-- sweep -->"
+PACKAGES = "numpy", "numba", "torch", "jax"
 
 
 def ours(w: np.ndarray, b: np.ndarray, steps: int) -> Callable[[], Any]:
@@ -163,12 +163,7 @@ def measure(n: int, steps: int, rounds: int) -> str:
         "xent, float64": ours(*start, steps),
         "JAX, float64": with_jax(*start, steps),
     }
-    for name, run in list(runs.items()):
-        try:
-            run()
-        except Exception as error:  # torch.compile wants a C++ compiler
-            print(f"{name} left out: {type(error).__name__}")
-            del runs[name]
+    runs = able({name: lambda run=run: run for name, run in runs.items()})
     times: dict[str, list[float]] = {name: [] for name in runs}
     peaks: dict[str, list[float]] = {"float32": [], "float64": []}
     measures = {dtype: peak(dtype) for dtype in peaks}
@@ -189,14 +184,6 @@ def measure(n: int, steps: int, rounds: int) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
-    """Cores, processor and versions."""
-    info = Path("/proc/cpuinfo")
-    model = info.read_text().partition("model name")[2].partition(":")[2].partition("\n")[0].strip() if info.exists() else ""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "jax"))
-    return f"{kernels.threads()} cores of {model or platform.processor()}, Python {platform.python_version()}, {versions}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="a tenth of the neurons, three rounds")
@@ -205,16 +192,14 @@ def main() -> None:
     n, steps, rounds = (100_000, 300, 3) if options.short else (1_000_000, 300, 7)
     table = measure(n, steps, rounds)
     text = (
-        f"{MARK}\n## `xent.sweep`: {n:,} neurons, {steps} steps, quadratic cost on a sigmoid\n\n"
-        f"`python benchmarks/bench_sweep.py`, medians of {rounds} rounds in one run. {machine()}.\n\n{table}\n\n"
+        f"## `xent.sweep`: {n:,} neurons, {steps} steps, quadratic cost on a sigmoid\n\n"
+        f"`python benchmarks/bench_sweep.py`, medians of {rounds} rounds in one run. {machine(*PACKAGES)}.\n\n{table}\n\n"
         f"The limit: {INSTRUCTIONS['float32']} floating-point instructions a neuron-step ({INSTRUCTIONS['float64']} in float64), "
-        f"at the rate that a loop of FMAs alone reaches in the same run.\n{MARK}"
+        f"at the rate that a loop of FMAs alone reaches in the same run."
     )
-    print(text.replace(MARK, "").strip())
+    print(text)
     if options.write:
-        old = options.write.read_text() if options.write.exists() else f"# Benchmarks\n\n{MARK}{MARK}\n"
-        before, _, rest = old.partition(MARK)
-        options.write.write_text(f"{before}{text}{rest.partition(MARK)[2]}" if rest else f"{old.rstrip()}\n\n{text}\n")
+        put(options.write, MARK, text)
 
 
 if __name__ == "__main__":

@@ -86,11 +86,11 @@ def _divided(high: Any, low: Any, t: Any) -> Any:
 
 
 def _exp_below(high: Any, low: Any) -> Any:
-    """e^(high + low) for high ≤ 0, within 2 ulp; 0 where it is no normal number, nan of nan."""
-    k = fused(high, LOG2E, SHIFT)
-    n = k - SHIFT
+    """e^(high + low) for high ≤ 0, within 2 ulp, subnormal results included; nan of nan. Made 2⁶⁴ times as large, and put down."""
+    k = fused(high, LOG2E, LIFTED_SHIFT)
+    n = k - LIFTED_SHIFT
     f = fused(low, LOG2E, fused(high, LOG2E_LOW, fused(high, LOG2E, -n)))
-    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS)))
+    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
     return ZERO if high < FLOOR else (v if high >= FLOOR else high)
 
 
@@ -502,7 +502,9 @@ def names(storage: str) -> dict[str, Any]:
         "FOUR": real(4),
         "NINF": real(-np.inf),
         "NAN": real(np.nan),
-        "FLOOR": np.log(np.finfo(real).tiny),
+        "FLOOR": known["BOTTOM"],
+        "LIFTED_SHIFT": known["SHIFT"] + real(64),
+        "DROP": real(2.0**-64),
     }
     known["plus"] = compiled(specialised(_plus, f"plus_{dtype}"), freedoms={"reassoc", "nsz"})
     known["gap"] = compiled(specialised(_gap64 if dtype == "float64" else _gap32, f"gap_{dtype}", **known), freedoms=())

@@ -99,7 +99,7 @@ def _final(problem: Problem) -> Final:
         z = xp.where(masked, float("-inf"), options.softcap * Tanh()(xp.where(masked, 0.0, z) / options.softcap))
     top, high, low = below_top(z, xp)
     most = total(xp.where(top, z, 0.0), xp)
-    high = xp.where(xp.isinf(most)[..., None], float("nan"), high)  # +∞ on top, or nothing but masks: no softmax
+    high = xp.where(xp.isfinite(most)[..., None], high, float("nan"))  # +∞ or nan on top, or nothing but masks: no softmax
     if options.temperature != 1:
         high, low = _divided(high, low, options.temperature, xp)
     p, others = shares(top, high, low, xp)

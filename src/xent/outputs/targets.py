@@ -86,9 +86,8 @@ def insist(y: Array, right: Array, rule: str, xp: Any, *, poison: bool = True, w
     place = f" at place {_place(first, right.shape)}" if right.shape else ""
     wrong = int(xp.sum(xp.astype(~flat_right, xp.int32)))
     more = f" ({wrong} of {flat_right.shape[0]} are wrong)" if wrong > 1 else ""
-    raise TargetError(
-        f"{rule}, but the {what}{place} is {flat_y[first].tolist() if hasattr(flat_y, 'tolist') else flat_y[first]}{more}."
-    )
+    found = int(flat_y[first]) if is_integer(flat_y) else float(flat_y[first])
+    raise TargetError(f"{rule}, but the {what}{place} is {found}{more}.")
 
 
 def _place(flat: int, shape: tuple[int, ...]) -> str:

@@ -1,0 +1,170 @@
+"""The fused loops and their plain twin agree: on drawn, extreme and odd-shaped input, from many threads and after a fork."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import pytest
+from ops.test_plain import COMBINATIONS, batch
+
+import xent
+import xent.costs
+import xent.errors
+from xent.ops import cpu, plain
+from xent.ops.inputs import read
+from xent.ops.options import STATISTICS, Options
+
+DIGITS = {"float64": 2e-14, "float32": 5e-6, "float16": 5e-6, "bfloat16": 5e-6}
+ROUNDED = {"float64": 2e-14, "float32": 5e-6, "float16": 1e-3, "bfloat16": 8e-3}
+DTYPES = {name: getattr(ml_dtypes, name, None) or np.dtype(name) for name in DIGITS}
+
+
+def assert_twins(z, y, **keywords):
+    """Costs, gradients and statistics of both paths; what is rounded to 16 bits may differ in the last of them."""
+    problem = read(z, y, Options.of({"reduction": "none", **keywords}))
+    assert cpu.knows(problem.options, problem.hard)
+    fused, twin = cpu.cross_entropy_and_grad(problem), plain.cross_entropy_and_grad(problem)
+    digits, rounded = DIGITS[z.dtype.name], ROUNDED[z.dtype.name]
+    assert fused[0].dtype == twin[0].dtype
+    assert fused[1].dtype == z.dtype
+    np.testing.assert_allclose(fused[0], twin[0], rtol=digits, atol=digits * 1e-3)
+    size = np.nanmax(np.abs(twin[1].astype(float)), initial=0, axis=-1, keepdims=True) * np.ones(z.shape)
+    ours, theirs = fused[1].astype(float), twin[1].astype(float)
+    least = 6e-8 if z.dtype == np.float16 else 1e-37  # the step of subnormal numbers
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+    assert np.all((np.abs(ours - theirs) <= rounded * np.abs(theirs) + digits * size + least) | np.isnan(theirs))
+    for name, value in twin[2].items():
+        loose = 1e2 if name in ("error", "gain") else 10
+        np.testing.assert_allclose(fused[2][name], value, rtol=loose * digits, atol=loose * digits, err_msg=name)
+    np.testing.assert_array_equal(cpu.cross_entropy(problem)[0], fused[0])
+
+
+KNOWN = [how for how in COMBINATIONS if how["shape"] is None or not (how["soft"] or how["smoothing"])]
+
+
+@pytest.mark.parametrize("dtype", DIGITS)
+@pytest.mark.parametrize("k", [6, 70, 2500])
+def test_every_option(k, dtype):
+    """Few classes, one block, several blocks."""
+    for seed, how in enumerate(KNOWN):
+        how = how | {"classes": how["classes"] and k - 2}
+        z, y, w, keywords = batch(how, seed, n=5, k=k, dtype="float32" if "16" in dtype else dtype)
+        assert_twins(z.astype(DTYPES[dtype]), y, weight=w, stats=STATISTICS, **keywords)
+        assert_twins(z.astype(DTYPES[dtype]), y, weight=w, **keywords)
+
+
+HARD = [0.0, 1e-30, -1e-30, 16.7, -16.7, 700.0, -700.0, 1e4, -1e4, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("dtype", DIGITS)
+@pytest.mark.parametrize("k", [1, 2, 3, 64, 65, 1024, 1025])
+def test_hard_numbers_and_odd_sizes(k, dtype):
+    rng = np.random.default_rng(k)
+    for n in (0, 1, 7, 65):
+        z = rng.normal(scale=5, size=(n, k))
+        extreme = rng.random((n, k)) < min(0.3, 4 / k)
+        z[extreme] = rng.choice(HARD, extreme.sum())
+        y = rng.integers(0, k, n)
+        y[::5] = -100
+        with np.errstate(over="ignore"):
+            assert_twins(z.astype(DTYPES[dtype]), y)
+            assert_twins(z.astype(DTYPES[dtype]), y, z_loss=0.01, label_smoothing=0.1)
+
+
+def test_a_large_vocabulary():
+    z = np.random.default_rng(0).normal(scale=4, size=(3, 128_256)).astype(np.float32)
+    assert_twins(z, np.asarray([5, 128_255, -100]), stats=STATISTICS)
+    z[0, 5] = 90  # sure
+    assert_twins(z, np.asarray([5, 128_255, 0]), label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("k", [5, 90])
+def test_any_strides(k):
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(40, 3 * k)).astype(np.float32)
+    y = rng.integers(0, k, 20)
+    for z in (whole[::2, :k], whole[::-2, :k], whole[:20, ::3], np.asfortranarray(whole[:20, :k]), whole[:20, k - 1 :: -1],
+              np.broadcast_to(whole[:1, :k], (20, k))):  # fmt: skip
+        before = z.copy()
+        assert_twins(z, y)
+        np.testing.assert_array_equal(z, before)
+    z, y24 = rng.normal(size=(2, k, 3, 4)), rng.integers(0, k, (2, 3, 4))
+    there = xent.cross_entropy_and_grad(np.ascontiguousarray(np.moveaxis(z, 1, -1)), y24, axis=-1)
+    here = xent.cross_entropy_and_grad(z, y24, axis=1)
+    assert here[0] == pytest.approx(there[0], rel=1e-15)
+    np.testing.assert_array_equal(np.moveaxis(here[1], 1, -1), there[1])
+
+
+@pytest.mark.parametrize("k", [10, 1000])
+@pytest.mark.parametrize("dtype", DIGITS)
+def test_over_the_logits_with_a_scale_for_each_row(k, dtype):
+    """What linear cross-entropy does with a chunk of rows: 16-bit logits as uint16."""
+    rng = np.random.default_rng(0)
+    z, y, scale = rng.normal(size=(9, k)).astype(DTYPES[dtype]), rng.integers(0, k, 9), rng.random(9)
+    _, grad = xent.cross_entropy_and_grad(z.astype(np.float32), y, reduction="none", softcap=3.0)
+    cost, view = np.empty(9, np.float64 if dtype == "float64" else np.float32), z.view(np.uint16) if "16" in dtype else z
+    assert cpu.fused(view, y, Options(softcap=3.0), cost=cost, grad=view, scale=scale, storage=dtype)
+    np.testing.assert_allclose(z.astype(float), grad * scale[:, None], rtol=10 * ROUNDED[dtype] + 1e-5, atol=1e-6)
+
+
+def test_a_gradient_too_large_for_the_caches():
+    z = np.random.default_rng(0).normal(size=(130, 33_333)).astype(np.float32)
+    y = np.arange(130)
+    grad = xent.cross_entropy_and_grad(z, y, reduction="none")[1]
+    assert grad.nbytes > cpu.CACHED
+    few = [0, 64, 129]
+    np.testing.assert_allclose(grad[few], xent.cross_entropy_and_grad(z[few], y[few], reduction="none")[1], rtol=1e-6)
+
+
+def test_wrong_targets_are_found_in_the_loops():
+    for k in (10, 1000):
+        z, y = np.zeros((4, k)), np.asarray([0, 1, k, 2])
+        with pytest.raises(xent.errors.TargetError, match=f"place 2 is {k}"):
+            xent.cross_entropy(z, y)
+        soft = np.full((4, k), 1 / k)
+        soft[3] *= 2
+        with pytest.raises(xent.errors.TargetError, match="sum at place 3 is 2"):
+            xent.cross_entropy(z, soft)
+
+
+def test_from_many_threads_at_once():
+    rng = np.random.default_rng(0)
+    for shape in ((4000, 10), (300, 3000)):
+        z, y = rng.normal(size=shape).astype(np.float32), rng.integers(0, shape[1], shape[0])
+        alone = xent.cross_entropy_and_grad(z, y)
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda _, z=z, y=y: xent.cross_entropy_and_grad(z, y), range(16)))
+        for cost, grad in together:
+            assert cost == alone[0]
+            np.testing.assert_array_equal(grad, alone[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_in_a_forked_child():
+    code = """
+import os, numpy as np, xent
+z, y = np.random.default_rng(0).normal(size=(2000, 300)), np.arange(2000) % 300
+before = xent.cross_entropy(z, y)  # the threads are there now
+child = os.fork()
+if child == 0:
+    os._exit(0 if xent.cross_entropy(z, y) == before else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), xent.cross_entropy(z, y) == before)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["0", "True"]
+
+
+def test_what_is_not_fused_is_left_to_the_twin():
+    class Mine(type(COMBINATIONS[0]["shape"]) if COMBINATIONS[0]["shape"] else xent.costs.Focal):
+        pass
+
+    assert not cpu.knows(Options(shape=Mine()), True)
+    assert not cpu.knows(Options(shape="focal(gamma=2)", label_smoothing=0.1), True)
+    assert not cpu.knows(Options(shape="focal(gamma=2)"), False)
+    assert cpu.knows(replace(Options(), shape=None), False)
