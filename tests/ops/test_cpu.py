@@ -168,3 +168,13 @@ def test_what_is_not_fused_is_left_to_the_twin():
     assert not cpu.knows(Options(shape="focal(gamma=2)", label_smoothing=0.1), True)
     assert not cpu.knows(Options(shape="focal(gamma=2)"), False)
     assert cpu.knows(replace(Options(), shape=None), False)
+
+
+def test_the_other_byte_order_and_memory_that_cannot_be_written():
+    z, y = np.random.default_rng(0).normal(size=(4, 9)), np.arange(4)
+    cost, grad = xent.cross_entropy_and_grad(z, y)
+    z.flags.writeable = False
+    swapped = xent.cross_entropy_and_grad(z.astype(z.dtype.newbyteorder()), y)
+    assert swapped[0] == pytest.approx(cost, rel=1e-15)
+    np.testing.assert_allclose(swapped[1], grad, rtol=1e-14)
+    assert xent.cross_entropy(z, y) == cost

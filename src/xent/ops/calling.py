@@ -57,7 +57,7 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
 
 def _path(problem: Problem) -> Any:
     """The fused twin for what it knows, else the plain one, which wants the values checked beforehand."""
-    if library(problem.logits) == "numpy":
+    if library(problem.logits) == "numpy" and problem.logits.dtype.isnative:
         from xent.ops import cpu  # Numba is loaded when first used
 
         if cpu.knows(problem.options, problem.hard):

@@ -3,7 +3,7 @@
 `fused` is the whole of it for whoever has arrays to be written to: it takes logits of any strides, 16-bit ones as uint16 with
 the name of their type, writes cost and gradient where it is told (over the logits, if wanted), and multiplies each row's gradient
 by a number of its own. Long rows go to `cpu_rows`, where a row is a vector; rows of few classes to `cpu_columns`, where a vector
-is made of rows.
+is made of rows; `cpu_blocks` has the loops that both are made of.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
 from xent.kernels import aligned, share_out, threads
 from xent.memory import STORAGE, address, computed
-from xent.ops import cpu_columns, cpu_rows, plain, reduction
+from xent.ops import cpu_blocks, cpu_columns, cpu_rows, plain, reduction
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
 
-SHAPES = {type(None): (cpu_rows.PLAIN, ""), Focal: (cpu_rows.FOCAL, "gamma"), Poly: (cpu_rows.POLY, "epsilon"),
-          GeneralizedLq: (cpu_rows.LQ, "q")}  # fmt: skip
+SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
+          GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
 GRAIN = 1 << 16
 """Logits that are worth a thread of their own."""
 CACHED = 1 << 24

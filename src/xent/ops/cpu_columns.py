@@ -15,7 +15,7 @@ import numpy as np
 
 from xent import memory
 from xent.kernels import Kernel, cached, compiled, specialised
-from xent.ops import cpu_rows
+from xent.ops import cpu_blocks
 from xent.ops.options import Options
 
 LANES = 64
@@ -164,9 +164,9 @@ CALLED: dict[str, Callable[..., Any]] = {
 @cache
 def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
-    known = cpu_rows.names(storage)
+    known = cpu_blocks.names(storage)
     known = known | {"COLUMN": LANES * known["WIDE"]}
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
     columns = compiled(specialised(_columns, f"columns_{storage}", **known), inline=False, freedoms={"contract"})
-    return cached(columns, __file__, cpu_rows.__file__, memory.__file__)
+    return cached(columns, __file__, cpu_blocks.__file__, memory.__file__)
