@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xent.doctor import pairing, sites
+from xent.doctor import closed, pairing, sites
 from xent.doctor.carrying import VIEWS, carry, original
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
@@ -80,6 +80,8 @@ class Case:
         """Whether targets lie outside of what a squashed answer can reach."""
         if not isinstance(site.target, Value) or not site.nature.squashed or not site.target.tensor.numel():
             return False
+        if site.indexed and site.target.shape != site.input.shape:
+            return False  # class numbers
         y, nature = site.target.numbers.double(), site.nature
         near = 1e-3 * (nature.high - nature.low)
         return bool((y < nature.low - near).any() or (y > nature.high + near).any())
@@ -87,7 +89,7 @@ class Case:
     def has_logarithm(self, z: Value) -> bool:
         """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
         z = original(z)
-        steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns)
+        steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns and (s.call is None or "output" not in s.call.args))
         return any((n := self.nature(s.outs[0])).is_log and original(n.z) is z for s in steps)
 
     def _is_input(self, value: Value) -> bool:
@@ -191,7 +193,7 @@ def gather(seen: Observation) -> Case:
     case = Case(seen, natures, found)
     for site in found:
         try:
-            case.pairings.append(pairing.read(seen, natures, site))
+            case.pairings.append(closed.read(seen, site) if site.output else pairing.read(seen, natures, site))
         except Unseen as why:
             case.unread.append((site, str(why)))
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):

@@ -68,10 +68,18 @@ def whole(value: Value) -> Tensor:
 
 def of_site(case: Case, site: Site, squash: str, y: Tensor, *, axis: int | None = None, z: Value | None = None) -> Goal | None:
     """The goal at a site with its targets set right; None where logits and targets cannot be brought together."""
+    if _bent(site):
+        return None
     z = z if z is not None else original(site.nature.z)
     frame = whole(z) if z is original(site.input) or z is site.input else carry(case.trace, z, site.input, whole(z))
     frame = whole(z) if frame is None and z.shape == site.input.shape else frame
     return None if frame is None else arranged(z, frame, squash, y, axis)
+
+
+def _bent(site: Site) -> bool:
+    """Whether the cost changes the logits before its softmax, which the measure knows nothing of."""
+    changed = site.option("temperature", 1.0) != 1 or any(site.option(name) for name in ("softcap", "valid_classes"))
+    return site.output is not None and changed
 
 
 def arranged(z: Value, frame: Tensor, squash: str, y: Tensor, axis: int | None) -> Goal | None:
@@ -100,6 +108,8 @@ def of_pairing(pairing: Pairing, case: Case, squash: str = "") -> Goal | None:
     """The goal that a pairing already has, possibly with another squashing; y as it was read."""
     squash = squash or pairing.squash
     z, site = original(pairing.z_value), pairing.site
+    if _bent(site):
+        return None
     frame = whole(z) if z is original(site.input) else carry(case.trace, z, site.input, whole(z))
     frame = whole(z) if frame is None and z.shape == site.input.shape else frame
     if frame is None:

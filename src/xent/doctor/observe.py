@@ -106,9 +106,10 @@ def observe(model: nn.Module, criterion: Any, batch: Any, forward: Forward | Non
         try:
             cost = cost_of(model, criterion, batch, forward, seen)
             seen.cost = scalar(cost)
-        except (ModelError, InputError, ArrayKindError):
-            raise
         except Exception as error:
+            refused = any(call.raised for call in trace.calls)  # by a cost, perhaps one of xent: the rules may know why
+            if isinstance(error, ModelError) or (isinstance(error, InputError | ArrayKindError) and not refused):
+                raise
             seen.raised, seen.error = f"{type(error).__name__}: {error}", error
     bare_calls(trace)
     return seen
@@ -156,7 +157,7 @@ def _compared(criterion: Any, output: Any, y: Any) -> Any:
     logits = getattr(output, "logits", None)
     if isinstance(output, Tensor) or logits is None:
         return criterion(output, y)
-    if type(criterion).__module__.startswith("torch.nn.") or any(criterion is f for f in NAMES):
+    if type(criterion).__module__.startswith(("torch.nn.", "xent.")) or any(criterion is f for f in NAMES):
         return criterion(logits, y)
     try:
         return criterion(output, y)

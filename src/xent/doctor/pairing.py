@@ -99,10 +99,12 @@ def read(seen: Observation, natures: Natures, site: Site) -> Pairing:
         shape, classes = tuple(z.shape), z.shape[axis]
         some = torch.linspace(0, z.numel() // classes - 1, max(1, MOST // classes)).long() if large else slice(None)
         z, delta = (t.movedim(axis, -1).reshape(-1, classes)[some].double() for t in (z, delta))
-        y, keep, count = _distribution(site, shape, axis, some)
+        y, keep, count = distribution(site, shape, axis, some)
+        smoothing = float(site.option("label_smoothing", 0.0) or 0.0)
+        y = y * (1 - smoothing) + smoothing / classes
         z, delta, y = z[keep], delta[keep], y[keep]
     else:
-        y, keep = _elementwise(site, tuple(z.shape))
+        y, keep = elementwise(site, tuple(z.shape))
         z, delta, y = (t.flatten()[keep].double() for t in (z, delta, y))
         count = len(z)
     if not z.numel():
@@ -174,8 +176,8 @@ def _axis(site: Site) -> int | None:
     return site.axis if site.axis is not None else site.nature.axis
 
 
-def _distribution(site: Site, shape: tuple[int, ...], axis: int, some: Any) -> tuple[Tensor, Tensor, int]:
-    """Targets of some rows as distributions (n, K), which of these rows count, and how many of all rows do."""
+def distribution(site: Site, shape: tuple[int, ...], axis: int, some: Any) -> tuple[Tensor, Tensor, int]:
+    """Targets of some rows as distributions (n, K), not smoothed, which of these rows count, and how many of all rows do."""
     classes = shape[axis]
     target = site.target
     rest = (*shape[:axis], *shape[axis + 1 :])
@@ -200,8 +202,7 @@ def _distribution(site: Site, shape: tuple[int, ...], axis: int, some: Any) -> t
             hot = _weights_as_targets(hot)
         keep = hot.sum(dim=-1) > 0
         count = int(keep.sum()) if some == slice(None) else count
-    smoothing = float(site.option("label_smoothing", 0.0) or 0.0)
-    return hot * (1 - smoothing) + smoothing / classes, keep, count
+    return hot, keep, count
 
 
 def _weights_as_targets(hot: Tensor) -> Tensor:
@@ -211,7 +212,7 @@ def _weights_as_targets(hot: Tensor) -> Tensor:
     return torch.where(single, hot / hot.sum(dim=-1, keepdim=True).clamp_min(1e-300), hot)
 
 
-def _elementwise(site: Site, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def elementwise(site: Site, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Targets of an elementwise output, of its shape, and which count (all)."""
     target = site.target
     if isinstance(target, int | float):
@@ -233,7 +234,7 @@ def _scale(seen: Observation, site: Site, rows: int, classes: int) -> float | No
     call = site.call
     if call is None or call.result is None or call.result.tensor.numel() != 1:
         return None
-    if site.option("weight") is not None or site.option("pos_weight") is not None:
+    if any(site.option(name) is not None for name in ("weight", "pos_weight", "denominator", "softcap")):
         return None
     through = seen.gradient([call.result.tensor])[0]
     if through is None or float(through) == 0:
@@ -249,7 +250,7 @@ def _scale(seen: Observation, site: Site, rows: int, classes: int) -> float | No
         n = float(rows)
         if site.form in ERRORS and classes > 1:
             n *= classes
-    half = 2.0 if site.form == "squared" else 1.0
+    half = 2.0 if site.form == "squared" and site.option("output") is None else 1.0  # xent's has its ½
     return float(through) * half / n
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from xent.doctor import ours
 from xent.doctor.carrying import VIEWS, original
-from xent.doctor.natures import MIXING, Nature, Natures
+from xent.doctor.natures import MIXING, REACH, Nature, Natures
 from xent.doctor.trace import Call, Step, Trace, Value
+from xent.outputs import Output
 
 FORMS = {
     "cross_entropy": "cross-entropy", "nll_loss": "nll", "binary_cross_entropy": "bce", "mse_loss": "squared",
@@ -39,6 +41,8 @@ class Site:
     nature: Nature = field(default=None, repr=False)  # type: ignore[assignment]
     both: bool = True
     """For logarithms of a sigmoid by hand: whether log(1 − a) is there as well as log a."""
+    output: Output | None = None
+    """xent's output on the input as it is, where a cost of xent was given logits: its closed forms are exact."""
 
     @property
     def raised(self) -> str:
@@ -50,8 +54,13 @@ class Site:
         return default if self.call is None else self.call.args.get(name, default)
 
     @property
+    def indexed(self) -> bool:
+        """Whether a cost function takes class numbers here."""
+        return self.form in ("cross-entropy", "nll", "multi-margin") or (self.output is not None and self.axis is not None)
+
+    @property
     def by_hand(self) -> bool:
-        """Whether no cost function of PyTorch was called."""
+        """Whether no cost function of PyTorch or xent was called."""
         return self.call is None
 
 
@@ -68,6 +77,8 @@ def _of_call(call: Call, natures: Natures) -> Site | None:
     a = call.args.get("input")
     if not isinstance(a, Value):
         return None
+    if isinstance(call.args.get("output"), Output):
+        return _of_ours(call, a, natures)
     if call.name == "gaussian_nll_loss":
         return Site("gaussian", a, call.args.get("target"), None, call, nature=natures.of(a))
     form = FORMS.get(call.name)
@@ -85,6 +96,22 @@ def _of_call(call: Call, natures: Natures) -> Site | None:
         told = natures.of(target).axis if isinstance(target, Value) else None
         axis = next((i for i in (nature.axis, told) if i is not None), 1 if len(a.shape) > 1 else None)
     return Site(form, a, target, axis, call, nature=nature)
+
+
+def _of_ours(call: Call, a: Value, natures: Natures) -> Site:
+    """The site of xent's own cost, whose activation is part of it."""
+    output, target = call.args["output"], call.args.get("target")
+    form, nature, squash = ours.form(output), natures.of(a), output.activation.name
+    axis = call.args.get("axis") if output.activation.vector else None
+    if nature.squashed or nature.is_log:
+        if form in ERRORS and squash in REACH:
+            form = "cross-entropy" if squash == "softmax" else "bce-logits"  # what wants logits, whatever it makes of them
+        return Site(form, a, target, axis, call, nature=nature)
+    if form in ERRORS and squash in REACH:
+        nature = Nature(squash, a, axis, low=REACH[squash][0], high=REACH[squash][1])
+    elif form in ERRORS and squash != "identity":
+        nature = Nature("rectified", a, inner=squash)
+    return Site(form, a, target, axis, call, nature=nature, output=output)
 
 
 def _logarithms(steps: list[Step], natures: Natures, trace: Trace, own: bool) -> list[Site]:

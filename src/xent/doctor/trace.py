@@ -1,8 +1,8 @@
 """What really ran: every operation from the model's inputs to the cost, seen by PyTorch's dispatcher, whatever wrote it.
 
 The ground of the doctor. A `Value` is a tensor at one moment (an in-place operation makes a new value of the same tensor), a
-`Step` an operation with the values that went in and came out, a `Call` one of PyTorch's own cost functions with its arguments,
-seen even when it raises.
+`Step` an operation with the values that went in and came out, a `Call` one of PyTorch's or xent's own cost functions with its
+arguments, seen even when it raises.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
+
+from xent.doctor import ours
 
 COSTS = (
     "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
@@ -27,7 +29,7 @@ COSTS = (
 )  # fmt: skip
 """The functions of torch.nn.functional that are costs; the modules of torch.nn call them."""
 
-NAMES: dict[Any, str] = {getattr(F, name): name for name in COSTS} | {F.one_hot: "one_hot"}
+NAMES: dict[Any, str] = {getattr(F, name): name for name in COSTS} | {F.one_hot: "one_hot"} | ours.NAMES
 
 BARE = {
     "mse_loss": "mse_loss", "nll_loss_forward": "nll_loss", "nll_loss2d_forward": "nll_loss", "smooth_l1_loss": "smooth_l1_loss",
@@ -269,14 +271,23 @@ class Calls(TorchFunctionMode):
         trace.calls.append(call)
         trace.open = call
         try:
+            if func in ours.NAMES:
+                _checked(func, args, kwargs)
             out = func(*args, **kwargs)
         except Exception as error:
             call.raised = f"{type(error).__name__}: {error}"
             raise
         finally:
             trace.open = None
-        call.result = trace.value(out)
+        call.result = trace.value(out[0] if isinstance(out, tuple) else out)  # the cost, before any statistics
         return out
+
+
+def _checked(func: Any, args: Any, kwargs: Any) -> None:
+    """Call xent's function unwatched: it looks at targets only where PyTorch does nothing but compute, and then it may raise."""
+    args, kwargs = tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, (args, kwargs))
+    with _disable_current_modes(), torch.no_grad():
+        func(*args, **kwargs)
 
 
 def _bound(func: Any, name: str, args: Any, kwargs: Any, trace: Trace) -> dict[str, Any]:
@@ -284,6 +295,8 @@ def _bound(func: Any, name: str, args: Any, kwargs: Any, trace: Trace) -> dict[s
     if name == "one_hot":
         named = dict(zip(("input", "num_classes"), args, strict=False)) | kwargs
         named["input"] = named.pop("tensor", named.get("input"))
+    elif func in ours.NAMES:
+        named = ours.bound(func, args, kwargs)
     else:
         bound = inspect.signature(func).bind(*args, **kwargs)
         bound.apply_defaults()

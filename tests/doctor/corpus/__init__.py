@@ -52,5 +52,6 @@ def diagnosed(make: Callable[[], tuple[Any, ...]], **options: Any) -> Any:
 
 
 from . import further as further
+from . import ours as ours
 from . import right as right
 from . import wrong as wrong

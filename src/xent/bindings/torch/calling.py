@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.arrays import Numbers
 from xent.bindings.torch import attached, compiled, fused, states
@@ -17,6 +18,8 @@ from xent.ops.options import Choices, Options
 
 def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) -> Any:
     """`xent.cross_entropy` for tensors, differentiable."""
+    if has_torch_function_variadic(logits, target) and not torch.compiler.is_compiling():
+        return handle_torch_function(cross_entropy, (logits, target), logits, target, **options)
     if torch.compiler.is_compiling():
         return compiled.cross_entropy(logits, target, dict(options))
     problem = _read(logits, target, options)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, states
 from xent.errors import XentError
@@ -18,8 +19,11 @@ from xent.outputs.softmaxed import Surprisal
 REDUCTIONS = ("mean", "sum", "none", "batchmean")
 
 
-def cost(output: Output, name: str | None, z: Tensor, y: Tensor, reduction: str, axis: int | None) -> Tensor:
+def cost(z: Tensor, y: Tensor, output: Output, name: str | None, reduction: str, axis: int | None) -> Tensor:
     """The reduced cost; the name is `name_of(output)`."""
+    if has_torch_function_variadic(z, y) and not torch.compiler.is_compiling():
+        told: Tensor = handle_torch_function(cost, (z, y), z, y, output=output, name=name, reduction=reduction, axis=axis)
+        return told
     options = _options(output)
     if options is not None:
         asked = "sum" if reduction == "batchmean" else reduction

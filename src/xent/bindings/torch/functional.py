@@ -6,6 +6,8 @@ from typing import Any, Literal, TypedDict, Unpack
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, linear
 from xent.costs import SurprisalCost
@@ -58,6 +60,11 @@ def cross_entropy(
     >>> logits.grad[0]
     tensor([ 0.1250, -0.3750,  0.1250,  0.1250])
     """
+    if has_torch_function_variadic(input, target, weight) and not is_compiling():
+        return handle_torch_function(
+            cross_entropy, (input, target, weight), input, target, weight=weight, size_average=size_average, reduce=reduce,
+            ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing, **more,
+        )  # fmt: skip
     refuse_deprecated(size_average, reduce)
     own: Any = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     if more.get("axis") is None:

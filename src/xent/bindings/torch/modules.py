@@ -133,7 +133,7 @@ class Criterion(nn.Module):
         axis = self.axis
         if axis is None and self.output.activation.vector:
             axis = 1 if z.ndim > 1 else 0
-        return criteria.cost(self.output, self._name, z, y, self.reduction, axis)
+        return criteria.cost(z, y, self.output, self._name, self.reduction, axis)
 
     def extra_repr(self) -> str:
         axis = "" if self.axis is None else f", axis={self.axis}"

@@ -19,7 +19,7 @@ from xent.doctor.trace import Step, Value
 def float_class_indices(case: Case) -> Found | None:
     """Class numbers as floating numbers, which are read as probabilities or refused."""
     for site in case.sites:
-        if site.form not in ("cross-entropy", "nll", "multi-margin") or not isinstance(site.target, Value) or site.axis is None:
+        if not site.indexed or not isinstance(site.target, Value) or site.axis is None:
             continue
         y, shape = site.target.numbers, site.input.shape
         rest = (*shape[: site.axis], *shape[site.axis + 1 :])
@@ -66,8 +66,8 @@ def _failed(case: Case, ops: tuple[str, ...]) -> Step | None:
 def class_index_out_of_range(case: Case) -> Found | None:
     """Class numbers below 0 or beyond the last class."""
     for site in case.sites:
-        k = classes_of(site)
-        if site.form not in ("cross-entropy", "nll", "multi-margin") or k is None or not isinstance(site.target, Value):
+        k = site.option("valid_classes") or classes_of(site)
+        if not site.indexed or k is None or not isinstance(site.target, Value):
             continue
         y = site.target.numbers
         if y.is_floating_point() or not y.numel() or tuple(y.shape) == site.input.shape:
@@ -124,7 +124,12 @@ def _out_of_range_by_hand(case: Case) -> Found | None:
 def class_axis(case: Case) -> Found | None:
     """Classes on another axis than the one the cost takes them from, told by where the last layer's units lie."""
     for site in case.sites:
-        if site.form not in PICKS or site.axis is None or not isinstance(site.target, Value) or len(site.input.shape) < 2:
+        if (
+            (site.form not in PICKS and site.output is None)
+            or site.axis is None
+            or not isinstance(site.target, Value)
+            or len(site.input.shape) < 2
+        ):
             continue
         shape, y = site.input.shape, site.target.shape
         rest = (*shape[: site.axis], *shape[site.axis + 1 :])

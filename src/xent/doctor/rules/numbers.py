@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import xent.outputs
 from xent.doctor import goal
+from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case, original_parameter
 from xent.doctor.pairing import Pairing
@@ -67,7 +68,7 @@ def low_precision_cost(case: Case) -> Found | None:
             *([site.step] if site.step else []),
         ]
         for step in steps:
-            if step.op in ("_to_copy", "detach") or not step.ins:
+            if step.op in VIEWS or not step.ins:
                 continue
             low = next((v for v in step.ins if v.learns and v.tensor.dtype in HALF), None)
             if low is None or not any(o.tensor.dtype in HALF for o in step.outs):

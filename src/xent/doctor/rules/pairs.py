@@ -182,7 +182,7 @@ def one_class_softmax(case: Case) -> Found | None:
             axis, shape = nature.step.argument(1, "dim"), nature.step.ins[0].shape
             axis = nature.axis if not isinstance(axis, int) else axis
             shape = nature.z.shape if nature.step.op not in ("_softmax", "_log_softmax") else shape
-        elif site.form not in ("cross-entropy", "nll"):
+        elif not site.indexed or site.form == "multi-margin":
             continue
         if axis is None or not shape or axis >= len(shape) or shape[axis] != 1:
             continue

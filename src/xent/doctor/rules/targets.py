@@ -103,7 +103,7 @@ def _domain(case: Case, site: Site) -> tuple[float, float, str] | None:
 def broadcast_target(case: Case) -> Found | None:
     """Answers (N, 1) against targets (N,): every answer is compared with every target."""
     for site in case.sites:
-        if site.form not in ELEMENTWISE or not isinstance(site.target, Value):
+        if site.form not in ELEMENTWISE or site.indexed or not isinstance(site.target, Value):
             continue
         a, y = site.input.shape, site.target.shape
         if a == y or not _crossed(a, y, site):
