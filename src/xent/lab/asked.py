@@ -128,7 +128,7 @@ class NeuronAsked:
 
 
 def _start(asked: Asked, one: Output, x: float) -> Neuron:
-    """Where a neuron starts: its weighted input z, its first answer (or that as a share of its range), a draw, or weight and bias."""
+    """Where a neuron starts: its weighted input z, its first answer or that as a share of the range, a draw, or w and b."""
     if asked.get("z"):
         return Neuron.from_input(number(asked, "z", 0.0), x)
     if asked.get("first"):
