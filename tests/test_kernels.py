@@ -124,7 +124,7 @@ from xent.neuron import cpu
 from xent.costs import Quadratic
 from xent.activations import Sigmoid
 print(float(xent.sweep([2.0], [2.0], 1.0, 0.0, output='quadratic@sigmoid').a[0]).__round__(4))
-stats = cpu.kernel(Quadratic, Sigmoid, 'float64', True, True).stats
+stats = cpu.kernel(Quadratic, Sigmoid, 'float64', True, True, 6).stats  # 6: how its odds grow
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
