@@ -255,6 +255,12 @@ def test_language_and_colours_are_switched_in_place(visit, place):
     assert not words & {"outputs", "target", "learning", "rate", "steps", "start"}
     assert page.url.startswith(at.lab + place.partition("?")[0])
     assert "lang=zh" in page.url
+    for key in ("nav-race", f"nav-{ask}"):
+        page.locator(f"[data-key={key}]").click()
+        page.wait_for_selector(f"[data-key={key}][aria-current]")
+        assert "lang=zh" in page.url  # another page speaks the same language
+    page.go_back()
+    at.after(ask, page.go_back)
     at.after(ask, page.locator("[data-key=theme-dark]").click)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
     page.reload()
