@@ -95,8 +95,7 @@ def test_the_cure_of_doubled_probabilities_is_tried_and_helps():
     torch.manual_seed(0)
     x = rows(64)
     model = mlp(end=[nn.Softmax(dim=1)])
-    (finding,) = diagnose(
-        model, Criterion("cross-entropy@softmax"), (x, x[:, :3].argmax(dim=1)), rules=["probabilities-as-logits"]
-    ).findings
+    batch, rules = (x, x[:, :3].argmax(dim=1)), ["probabilities-as-logits"]
+    (finding,) = diagnose(model, Criterion("cross-entropy@softmax"), batch, rules=rules, seconds=600).findings
     assert finding.tried.verdict == "better"
     assert "xent.torch.Criterion has its own" in finding.cure

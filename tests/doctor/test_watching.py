@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+import xent.torch
 from xent.errors import InputError
 from xent.torch import watch
 
@@ -79,8 +80,9 @@ def test_means_of_unequal_micro_batches(sizes, found):
         assert "reduction" in finding.cure
 
 
-def test_padding_makes_micro_batches_unequal():
-    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss(ignore_index=-1)
+@pytest.mark.parametrize("kind", [nn.CrossEntropyLoss, xent.torch.CrossEntropyLoss], ids=["theirs", "ours"])
+def test_padding_makes_micro_batches_unequal(kind):
+    model, criterion = nn.Linear(4, 3), kind(ignore_index=-1)
     some = batches([8, 8])
     some[1][1][2:] = -1
     with watch(model, criterion, every=1) as seen:
