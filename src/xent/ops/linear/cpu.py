@@ -1,7 +1,7 @@
 """The fused twin of `linear.plain` for NumPy arrays: BLAS makes the logits of a chunk, the fused kernel turns them into δ in place.
 
-Of every chunk there is one block of memory: logits, then δ. The products are written where they belong, ∂W added up by the BLAS
-itself (β = 1) on the chunk's rows, so that nothing is copied and no fresh memory is touched twice. 16-bit arrays pass through
+Of every chunk there is one block of memory: logits, then δ. The products are written where they belong; what ∂W gains with each
+chunk is made and added block by block, each small enough to stay in a cache. 16-bit arrays pass through
 float32, a chunk of rows and a block of classes at a time.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from xent.arrays import Array
 from xent.kernels import aligned, threads
@@ -22,8 +21,8 @@ from xent.ops.linear.inputs import Linear
 
 BLOCK = 8 << 20
 """Bytes of 16-bit numbers that are held in float32 at a time."""
-EVALUATED = 16 << 20
-"""Bytes of logits that are made at a time where no gradient is wanted: they are read again at once, best from a cache."""
+ADDED = 4 << 20
+"""Bytes of a product that are made at a time where it is added to what is there."""
 
 
 def knows(linear: Linear) -> bool:
@@ -44,7 +43,7 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     costs, table = np.empty(n, dtype), np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), dtype)
     size = max(1, min(BLOCK, linear.memory // 4) // (d * dtype.itemsize)) if hidden.dtype != dtype else k
     block, right = None, True
-    for rows in _chunks(linear, any(wants), size):
+    for rows in _chunks(linear, size):
         h = np.ascontiguousarray(_wide(hidden[rows], dtype))
         block = aligned(len(h) * k, dtype) if block is None else block
         z = block[: len(h) * k].reshape(len(h), k)
@@ -73,15 +72,14 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     return costs, stats, grads
 
 
-def _chunks(linear: Linear, wanted: bool, size: int) -> Iterator[slice]:
+def _chunks(linear: Linear, size: int) -> Iterator[slice]:
     """The rows, chunk by chunk: what else is held is taken from the memory first."""
     (k, d), wide = linear.weight.shape, linear.hidden.dtype != linear.whole.dtype
     needs_copy = wide or not linear.hidden.flags.c_contiguous
     its_scratch = threads() * cpu_rows.scratch_size(k, not linear.whole.hard)
-    fixed = linear.itemsize * (its_scratch + (size * d if wide else 0))
+    fixed = linear.itemsize * (its_scratch + (size * d if wide else 0)) + min(ADDED, linear.itemsize * k * d)
     a_row = linear.itemsize * (k + (d if needs_copy else 0) + (d if wide else 0))
-    room = linear.memory - fixed
-    return linear.chunks(a_row, memory=room if wanted else min(room, max(EVALUATED, a_row)))
+    return linear.chunks(a_row, memory=linear.memory - fixed)
 
 
 def _wide(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -103,9 +101,11 @@ def _add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -
 
 
 def _add_transposed(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> None:
-    """out = aᵀ·b, or out += aᵀ·b without an array between, for which the BLAS is called on the transposes."""
+    """out = aᵀ·b, or out += aᵀ·b by blocks of rows that are added while they are in a cache."""
     if anew:
         np.matmul(a.T, b, out=out)
         return
-    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
-    gemm(1.0, b.T, a.T, 1.0, out.T, trans_b=True, overwrite_c=1)
+    size = max(1, ADDED // (out.shape[1] * out.itemsize))
+    block = np.empty((min(size, len(out)), out.shape[1]), out.dtype)
+    for rows in _blocks(len(out), size):
+        out[rows] += np.matmul(a[:, rows].T, b, out=block[: rows.stop - rows.start])
