@@ -191,7 +191,8 @@ def sweep(
     parameter, forgetful = recipe.parameter, recipe.formula not in STRAIGHT
     numbers = np.int64(steps), dtype.type(learned), dtype.type(getattr(closed.cost, parameter) if parameter else 0)
     start_w, start_b = w.reshape(-1), b.reshape(-1)
-    a, w, b, first = *(np.empty(n, dtype) for _ in range(3)), np.empty(n, np.int32)
+    a, w, b = np.empty((3, n), dtype)  # one piece, for which NumPy asks for huge pages sooner
+    first = np.empty(n, np.int32)
     asked = (np.broadcast_to(v, shape).reshape(-1) for v in (x, y, np.asarray(rate, dtype)))
     xs, ys, rates = asked
 

@@ -84,7 +84,7 @@ def sweep(
         raise ShapeError(f"a sweep has one neuron per element of w and b, which have one shape, but {tuple(w.shape)} and "
                          f"{tuple(b.shape)} came. Nothing is broadcast; reshape one of them.")  # fmt: skip
     dtype = xp.result_type(w, b)
-    w, b = xp.astype(w, dtype), xp.astype(b, dtype)
+    w, b = xp.astype(w, dtype, copy=False), xp.astype(b, dtype, copy=False)
     x, y = (_for_each(name, numbers(name, as_array(v, xp, w), xp), w, xp) for name, v in (("x", x), ("y", y)))
     output.delta(xp.zeros_like(y), y)  # a wrong target is refused once, where it stands
     rate = _rates(rate, w, xp)
