@@ -78,7 +78,7 @@ def test_second_derivatives_tangents_and_maps():
 
 
 def test_a_tied_weight_has_the_sum_of_both_gradients():
-    words = jnp.asarray([0, 3, 1, 6, 2, 2, 5])
+    words = jnp.asarray([0, 3, 1, 6, 2, 2])
     tied = jax.grad(lambda w: xent.jax.linear_cross_entropy(w[words], w, HARD, memory=FOUR_ROWS))(jnp.asarray(W))
     close(tied, jax.grad(lambda w: xent.jax.cross_entropy(w[words] @ w.T, HARD))(jnp.asarray(W)))
 

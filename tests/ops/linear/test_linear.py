@@ -64,7 +64,7 @@ def in_chunks_of(rows, monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 100])
+@pytest.mark.parametrize("rows", [1, 2, 4, 5, 6, 100])
 @pytest.mark.parametrize("path", [plain, cpu], ids=["plain", "cpu"])
 def test_every_size_of_chunks(path, rows, monkeypatch):
     """One row, uneven, all, more than there are: the same numbers, and no chunk larger than asked."""
@@ -151,11 +151,11 @@ def test_only_what_is_wanted_is_computed():
     _, all_of_them, _ = calling.run(problem, (True, True, True))
     for wants in ((True, False, False), (False, True, False), (False, False, True), (False, True, True)):
         for path in (plain, cpu):
-            _, _, grads = path.through(problem, wants, np.asarray(1 / 6))
+            _, _, grads = path.through(problem, wants, np.asarray(0.2))
             assert [g is not None for g in grads] == list(wants)
             for grad, full in zip(grads, all_of_them, strict=True):
                 if grad is not None:
-                    close(grad, full)  # six rows count: a mean is a sixth
+                    close(grad, full)  # five rows count: a mean is a fifth
 
 
 def test_nothing_at_all():
