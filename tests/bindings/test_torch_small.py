@@ -47,9 +47,8 @@ def agree(found, dtype):
     assert grad.dtype == dtype
     wide = TOLERANCE[torch.float64 if dtype is torch.float64 else torch.float32]
     torch.testing.assert_close(cost, their_cost, rtol=wide, atol=0, equal_nan=True)
-    torch.testing.assert_close(
-        grad, their_grad, rtol=TOLERANCE[dtype], atol=1e-300 if dtype is torch.float64 else 1e-37, equal_nan=True
-    )
+    terms = their_grad.nan_to_num().abs().max() if grad.numel() else 0.0  # with smoothing, a gradient may be a difference of such
+    torch.testing.assert_close(grad, their_grad, rtol=TOLERANCE[dtype], atol=float(wide * terms), equal_nan=True)
 
 
 @settings(max_examples=60, deadline=None)
