@@ -14,111 +14,29 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import numpy as np
-from measuring import able, in_turns, machine, put, ratio
+from measuring import machine, put
 
-import xent
-from xent import kernels
+from xent.measuring.cross_entropy import MAKERS, compare, drawn
 
 SIZES = [(1024, 32_000), (512, 128_256), (8192, 1000), (65_536, 10), (32, 10)]
 MARK = "<!-- cross-entropy -->"
-LIMIT = "a copy into fresh memory"
-
-
-def drawn(n: int, k: int, dtype: str) -> tuple[Any, Any]:
-    """Logits and targets."""
-    rng = np.random.default_rng(0)
-    z, y = rng.standard_normal((n, k), np.float32) * 3, rng.integers(0, k, n)
-    if dtype == "bfloat16":
-        import ml_dtypes
-
-        z = z.astype(ml_dtypes.bfloat16)
-    return z.astype(dtype) if dtype != "bfloat16" else z, y
-
-
-def with_xent(z: Any, y: Any) -> Any:
-    return lambda: xent.cross_entropy_and_grad(z, y)
-
-
-def with_copy(z: Any, y: Any) -> Any:
-    def run() -> None:
-        fresh = np.empty_like(z)
-        kernels.share_out(lambda start, stop: np.copyto(fresh[start:stop], z[start:stop]), len(z), max(1, 65_536 // z.shape[1]))
-
-    return run
-
-
-def _torch(z: Any, y: Any) -> tuple[Any, Any, Any]:
-    import torch
-
-    torch.set_num_threads(kernels.threads())
-    leaf = torch.tensor(z.astype(np.float32)).to(getattr(torch, z.dtype.name)).requires_grad_()
-    return torch, leaf, torch.tensor(y)
-
-
-def with_torch(z: Any, y: Any) -> Any:
-    torch, leaf, target = _torch(z, y)
-    return lambda: torch.autograd.grad(torch.nn.functional.cross_entropy(leaf, target), leaf)
-
-
-def with_torch_compile(z: Any, y: Any) -> Any:
-    torch, leaf, target = _torch(z, y)
-    cost = torch.compile(torch.nn.functional.cross_entropy, dynamic=False)
-    return lambda: torch.autograd.grad(cost(leaf, target), leaf)
-
-
-def with_optax(z: Any, y: Any) -> Any:
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    both = jax.jit(jax.value_and_grad(lambda z, y: optax.softmax_cross_entropy_with_integer_labels(z, y).mean()))
-    z, y = jnp.asarray(z), jnp.asarray(y)
-    return lambda: jax.block_until_ready(both(z, y))
-
-
-def with_scipy(z: Any, y: Any) -> Any:
-    from scipy.special import log_softmax
-
-    rows = np.arange(len(y))
-
-    def run() -> Any:
-        logs = log_softmax(z, axis=-1)
-        grad = np.exp(logs)
-        grad[rows, y] -= 1
-        return -logs[rows, y].mean(), np.divide(grad, len(y), out=grad)
-
-    return run
-
-
-MAKERS = {
-    "xent": with_xent,
-    LIMIT: with_copy,
-    "PyTorch, eager": with_torch,
-    "PyTorch, `torch.compile`": with_torch_compile,
-    "JAX, optax under `jit`": with_optax,
-    "SciPy, `log_softmax`": with_scipy,
-}
 
 
 def measure(n: int, k: int, dtype: str, rounds: int) -> str:
     """One table."""
-    z, y = drawn(n, k, dtype)
-    fit = {name: make for name, make in MAKERS.items() if dtype == "float32" or "SciPy" not in name}
-    times = in_turns(able({name: lambda make=make: make(z, y) for name, make in fit.items()}), rounds)
+    found = compare(n, k, dtype, rounds=rounds)
     lines = ["| | ms | × xent | of the limit | MiB |", "| --- | --- | --- | --- | --- |"]
-    for name, taken in times.items():
-        share = f"{ratio(times[LIMIT], taken):.0%}"
-        memory = "" if n * k < 1 << 20 else f"{peak(name, n, k, dtype):.0f}"
-        lines.append(f"| {name} | {statistics.median(taken) * 1e3:.3g} | {ratio(taken, times['xent']):.2f} | {share} | {memory} |")
+    for t in found.timings:
+        memory = "" if n * k < 1 << 20 else f"{peak(t.name, n, k, dtype):.0f}"
+        lines.append(f"| {t.name} | {t.seconds * 1e3:.3g} | {t.times_xent:.2f} | {t.of_the_limit:.0%} | {memory} |")
+    for name, why in found.left_out.items():
+        print(f"{name} left out: {why}")
     return f"### {n:,} × {k:,}, {dtype}\n\n" + "\n".join(lines)
 
 

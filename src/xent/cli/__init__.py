@@ -31,6 +31,7 @@ app.command("xent.cli.explain:explain", name="explain")
 app.command("xent.cli.lab:lab", name="lab")
 app.command("xent.cli.race:race", name="race")
 app.command("xent.cli.doctor:doctor", name="doctor")
+app.command("xent.cli.bench:bench", name="bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

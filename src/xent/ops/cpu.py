@@ -16,14 +16,13 @@ from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
 from xent.kernels import aligned, share_out, threads
 from xent.memory import STORAGE, address, computed
-from xent.ops import cpu_blocks, cpu_columns, cpu_rows, plain, reduction
+from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, plain, reduction
+from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
 
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
-GRAIN = 1 << 16
-"""Logits that are worth a thread of their own."""
 CACHED = 1 << 24
 """Bytes of gradient that may still be in a cache when it is read next; more is written past the caches."""
 NONE = np.zeros(0, np.int64)
@@ -50,8 +49,11 @@ def cross_entropy_and_grad(problem: Problem) -> tuple[Array, Array, dict[str, Ar
 
 def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
     """The cost and the statistics of the batch; its gradient in `grad`, if there is one."""
-    check_not_empty(problem)
     z, y, options, storage = problem.logits, problem.target, problem.options, dtype_name(problem.logits)
+    side_by_side = all(v is None or v.strides[-1] == v.itemsize for v in (z, grad))
+    if 0 < z.size < GRAIN and z.ndim <= 2 and side_by_side and cpu_batch.knows(options, problem.hard):
+        return _batch(problem, grad, storage), {}
+    check_not_empty(problem)
     costs = np.empty(z.shape[:-1], computed(storage))
     by_row = problem.hard and bool(options.stats)
     table = np.empty((costs.size if by_row else 0, len(cpu_rows.STATISTICS)), costs.dtype)
@@ -63,6 +65,22 @@ def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
             check_values(problem)
         stats = named(table, options.stats, costs.shape) if by_row else plain.statistics(problem)
         return reduction.reduced(problem, costs, by), stats
+
+
+def _batch(problem: Problem, grad: Any, storage: str) -> Array:
+    """The cost of a small batch, and its gradient, in one call."""
+    z, y, options, k = problem.logits, problem.target, problem.options, problem.logits.shape[-1]
+    few = cpu_columns.knows(options, True, k)
+    y, weight = np.ascontiguousarray(y, np.int64), None if problem.weight is None else np.ascontiguousarray(problem.weight)
+    cost = np.empty(y.shape if options.reduction == "none" else (), computed(storage))
+    written = (0, 0, 0) if grad is None else (address(grad), grad.strides[0], grad.strides[-1])
+    odd = cpu_batch.kernel(storage, few)(
+        address(z), z.strides[0], z.strides[-1], y.size, k, address(y), 0 if weight is None else address(weight),
+        *cpu_batch.choices(options), address(cost), *written,
+    )  # fmt: skip
+    if odd:
+        check_values(problem)
+    return cost[()]
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:

@@ -19,7 +19,10 @@ from numba.extending import intrinsic
 from xent import memory
 from xent.kernels import Kernel, cached, compiled, specialised
 from xent.ops import cpu_blocks, cpu_columns, cpu_rows
+from xent.ops.options import Options
 
+GRAIN = 1 << 16
+"""Logits that are worth a thread of their own: fewer are a small batch."""
 REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
 
 
@@ -91,6 +94,17 @@ def _batch(
     else:
         poke(cost, 0, real(summed(costs) / by))
     return odd
+
+
+def knows(options: Options, hard: bool) -> bool:
+    """Whether the kernel has these options, weights among them."""
+    many = options.shape or options.softcap or options.temperature != 1 or options.valid_classes or options.stats
+    return hard and not many and options.denominator is None and options.on_empty == "nan"
+
+
+def choices(options: Options) -> tuple[int, float, float, int]:
+    """The kernel's arguments from `ignore` to `reduction`."""
+    return options.ignore_index, options.label_smoothing, options.z_loss, REDUCTIONS[options.reduction]
 
 
 @cache

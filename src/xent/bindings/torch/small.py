@@ -18,7 +18,7 @@ from xent.bindings.torch import states
 from xent.bindings.torch.attached import at_once, attach
 from xent.errors import XentError
 from xent.memory import STORAGE, computed
-from xent.ops import cpu, cpu_batch, cpu_columns
+from xent.ops import cpu_batch, cpu_columns
 from xent.ops.inputs import read
 from xent.ops.options import Options
 
@@ -85,7 +85,7 @@ def _plan(
 ) -> Plan | None:
     """How to go about a batch; None where not here."""
     name, k = str(dtype).removeprefix("torch."), shape[-1] if shape else 0
-    if not 1 <= len(shape) <= 2 or not 0 < shape.numel() < cpu.GRAIN or y_dtype is not torch.int64 or name not in STORAGE:
+    if not 1 <= len(shape) <= 2 or not 0 < shape.numel() < cpu_batch.GRAIN or y_dtype is not torch.int64 or name not in STORAGE:
         return None
     try:
         options = Options.of({"ignore_index": ignore, "reduction": reduction, "label_smoothing": smoothing})
@@ -100,7 +100,7 @@ def _plan(
     return Plan(
         loop=cpu_batch.kernel(name, few),
         sizes=(row, step, y_shape.numel(), k),
-        choices=(options.ignore_index, options.label_smoothing, 0.0, cpu_batch.REDUCTIONS[reduction]),
+        choices=cpu_batch.choices(options),
         steps=_steps(torch.empty_like(problem.logits).stride(), size),
         cost=torch.empty(y_shape if reduction == "none" else (), dtype=getattr(torch, computed(name)), device="cpu"),
         rest=(problem.hard, options, problem.xp),
