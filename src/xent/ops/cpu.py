@@ -133,7 +133,17 @@ def fused(
     return ok
 
 
-def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any) -> bool:
+def fused_in_spans(
+    z: np.ndarray, span: int, target: np.ndarray, options: Options, *, cost: np.ndarray, scale: Any, weight: Any, stats: np.ndarray
+) -> bool:
+    """`fused` with the gradient over the logits z (n, K), whose memory holds all rows of `span` classes, then of the next."""
+    scale = np.ones(1, cost.dtype) if scale is None else np.ascontiguousarray(scale, cost.dtype).reshape(-1)
+    return _rows(z, target, options, cost, z, scale, weight, dtype_name(z), stats, span)
+
+
+def _rows(
+    z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any, span: int = 0
+) -> bool:
     """`fused` for a matrix."""
     (n, k), size, dtype = z.shape, STORAGE[storage], cost.dtype
     hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
@@ -145,7 +155,7 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
-    few = cpu_columns.knows(options, hard, classes)
+    few = not span and cpu_columns.knows(options, hard, classes)
     loop = (cpu_columns if few else cpu_rows).kernel(storage)
     scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard)
     apart = not few and any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
@@ -154,7 +164,7 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
 
     def run(start: int, stop: int) -> None:
         own = slice(start, stop)
-        zs, gs = z[own], None if grad is None else grad[own]
+        zs, gs = (z, grad) if span else (z[own], None if grad is None else grad[own])
         if apart:
             zs, gs = np.ascontiguousarray(zs), None if gs is None else np.empty(zs.shape, zs.dtype)
         ys = y[own]
@@ -164,7 +174,7 @@ def _rows(z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, we
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
         )  # fmt: skip
-        job, scratch = cpu_rows.Job._make((*where, *shared)), aligned(scratch_size, dtype)
+        job, scratch = cpu_rows.Job._make((*where, *shared, span, n, start)), aligned(scratch_size, dtype)
         its = scale[own] if scale.size > 1 else scale
         if few:
             steps = zs.strides[1], 0 if gs is None else gs.strides[1]

@@ -86,7 +86,9 @@ def _batch(
     by = counted(y, n, k, weight, ignore) if reduction == 2 else np.float64(1)
     if reduction == 2:
         scale[0] = np.float64(1) / by
-    job = Job(z, z_row, 0, 0, g, g_row, weight, k, 0, ignore, False, 0, ZERO, real(smoothing), real(z_loss), ZERO, ONE, 0, ZERO)
+    job = Job(
+        z, z_row, 0, 0, g, g_row, weight, k, 0, ignore, False, 0, ZERO, real(smoothing), real(z_loss), ZERO, ONE, 0, ZERO, 0, 0, 0
+    )
     odd = loop(job, z_class, g_class, target, scale, costs, n)
     if reduction == 0:
         for row in range(n):

@@ -12,6 +12,7 @@ Names that are not defined here (real, peek, exp, …) are filled in by `special
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -53,6 +54,29 @@ class Job(NamedTuple):
     temperature: Any
     shape: int
     parameter: Any
+    span: int
+    """0, or the classes of which all rows lie together: first those of one span, row after row, then those of the next."""
+    lying: int
+    """How many rows lie together there, and which of them comes first."""
+    first: int
+
+
+def _place(job: Any, base: Any, step: Any, row: Any, at: Any) -> Any:
+    """Where a row's numbers from class `at` on stand; none of what is asked for at once goes beyond its span."""
+    if job.span == 0:
+        return base + row * step + at * SIZE
+    start = at // job.span * job.span
+    width = min(job.span, job.classes + job.padding - start)
+    return base + (start * job.lying + (job.first + row) * width + (at - start)) * SIZE
+
+
+def _fill(job: Any, row: Any, start: Any, stop: Any, x: Any) -> None:
+    """The gradient of the classes from start to stop is x."""
+    if job.span == 0:
+        filled(place(job, job.g, job.g_row, row, start), stop - start, x)
+    else:
+        for at in range(start, stop):
+            poke_g(place(job, job.g, job.g_row, row, at), 0, x)
 
 
 # ── one row after another ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -69,13 +93,12 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
     c = e + blocks * BLOCK * WIDE
     a, t, cap, weight = ONE - job.smoothing, job.temperature, job.softcap, job.weight
     for row in range(start, stop):
-        z, g = job.z + row * job.z_row, job.g + row * job.g_row
         pivot = target[row] if job.y == 0 else np.int64(0)
         if job.y == 0 and pivot == job.ignore:
             cost[row] = ZERO
             no_statistics(stats, row)
             if job.g != 0:
-                filled(g, k + job.padding, ZERO)
+                fill(job, row, 0, k + job.padding, ZERO)
             continue
         w_t = ONE
         if job.y != 0:
@@ -100,7 +123,7 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
             at = block * BLOCK
             n = min(BLOCK, k - at)
             width = (n + STEP - 1) // STEP * STEP
-            here = z + at * SIZE
+            here = place(job, job.z, job.z_row, row, at)
             most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
             ahead(here + n * SIZE, min(BLOCK, k) * SIZE)
             if most > m:
@@ -130,8 +153,8 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
             cost[row] = NAN  # +∞ on top, or nothing but masks: no softmax
             no_statistics(stats, row)
             if job.g != 0:
-                filled(g, k, NAN)
-                filled(g + k * SIZE, job.padding, ZERO)
+                fill(job, row, 0, k, NAN)
+                fill(job, row, k, k + job.padding, ZERO)
             continue
 
         # what they come to
@@ -162,7 +185,7 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         if stats.shape[0] > 0:
             if s == s:
                 share = job.smoothing / (count + (ZERO if bare else ONE)) if job.smoothing > ZERO else ZERO
-                survey(job, z, pivot, m, z_t, total, p, rest, depth, log_total, lse, share, slope, stats, row, v, e, bases)
+                survey(job, pivot, m, z_t, total, p, rest, depth, log_total, lse, share, slope, stats, row, v, e, bases)
             else:
                 no_statistics(stats, row)
         if job.g == 0:
@@ -174,11 +197,11 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         each = (own + others + pull) * by / total
         simple = job.y == 0 and b == ZERO and cap == ZERO
         if cap != ZERO:
-            at_pivot *= cap_slope(peek_z(z, pivot), cap)
+            at_pivot *= cap_slope(peek_z(place(job, job.z, job.z_row, row, pivot), 0), cap)
         for block in range(blocks):
             at = block * BLOCK
             n = min(BLOCK, k - at)
-            here, there = e + at * WIDE, g + at * SIZE
+            here, there = e + at * WIDE, place(job, job.g, job.g_row, row, at)
             f = exp_of_gap(peek(bases, block), m, t) * each
             if simple:
                 scaled(here, n, f, there, job.stream)
@@ -187,17 +210,17 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
                 if job.y != 0:
                     less(c + at * WIDE, a * by, n, v)
                 if b > ZERO:
-                    less_spread(z + at * SIZE, weight + at * WIDE if weight != 0 else 0, b * by, n, v)
+                    less_spread(place(job, job.z, job.z_row, row, at), weight + at * WIDE if weight != 0 else 0, b * by, n, v)
                 if cap != ZERO:
-                    times_slope(z + at * SIZE, cap, n, v)
+                    times_slope(place(job, job.z, job.z_row, row, at), cap, n, v)
                 scaled(v, n, ONE, there, job.stream)
-        poke_g(g, pivot, at_pivot)
-        filled(g + k * SIZE, job.padding, ZERO)
+        poke_g(place(job, job.g, job.g_row, row, pivot), 0, at_pivot)
+        fill(job, row, k, k + job.padding, ZERO)
     return odd
 
 
 def _survey(
-    job: Any, z: Any, pivot: Any, m: Any, z_t: Any, total: Any, p: Any, rest: Any, depth: Any, log_total: Any, lse: Any,
+    job: Any, pivot: Any, m: Any, z_t: Any, total: Any, p: Any, rest: Any, depth: Any, log_total: Any, lse: Any,
     b: Any, gain: Any, stats: Any, row: Any, v: Any, e: Any, bases: Any,
 ) -> None:  # fmt: skip
     """The statistics of a row with a class index, its exponentials known."""
@@ -206,10 +229,11 @@ def _survey(
     for block in range((k + BLOCK - 1) // BLOCK):
         at = block * BLOCK
         n = min(BLOCK, k - at)
+        here = place(job, job.z, job.z_row, row, at)
         if job.softcap == ZERO:
-            load(z + at * SIZE, n, n, v)
+            load(here, n, n, v)
         else:
-            load_capped(z + at * SIZE, n, n, job.softcap, v)
+            load_capped(here, n, n, job.softcap, v)
         if at <= pivot < at + n:
             poke(v, pivot - at, NINF)
         f = exp_of_gap(peek(bases, block), m, t) / total
@@ -231,10 +255,14 @@ def scratch_size(classes: int, soft: bool) -> int:
     return BLOCK + -(-blocks // STEP) * STEP + blocks * BLOCK * (2 if soft else 1)
 
 
+CALLED: dict[str, Callable[..., Any]] = {"place": _place, "fill": _fill, "survey": _survey}
+
+
 @cache
 def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
     known = cpu_blocks.names(storage)
-    known = known | {"survey": compiled(specialised(_survey, f"survey_{storage}", **known), inline=False, freedoms={"contract"})}
+    for name, function in CALLED.items():
+        known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
     rows = compiled(specialised(_rows, f"rows_{storage}", **known), inline=False, freedoms={"contract"})
     return cached(rows, __file__, cpu_blocks.__file__, memory.__file__)

@@ -83,7 +83,7 @@ def cross_entropy_and_grad(problem: Problem) -> tuple[Array, Array, dict[str, Ar
         final = _final(problem)
         cost = reduction.reduced(problem, _costs(problem, final))
         grad = reduction.scaled(problem, _deltas(problem, final), reduction.scale(problem))
-        return cost, problem.xp.astype(grad, problem.logits.dtype), _statistics(problem, final)
+        return cost, problem.xp.astype(grad, problem.logits.dtype, copy=False), _statistics(problem, final)
 
 
 # ── the formulas ───────────────────────────────────────────────────────────────────────────────────────────────────────

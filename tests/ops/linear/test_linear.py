@@ -55,8 +55,8 @@ def in_chunks_of(rows, monkeypatch):
     """From now on so many rows fit; the chunks are noted."""
     seen, chunks = [], linear.inputs.Linear.chunks
 
-    def fitting(self, bytes_a_row, *, memory=None):
-        cut = list(chunks(self, 1, memory=rows))
+    def fitting(self, bytes_a_row, *, memory=None, first=0):
+        cut = list(chunks(self, 1, memory=rows, first=first))
         seen.extend(cut)
         return iter(cut)
 

@@ -65,7 +65,9 @@ def run(linear: Linear, wants: plain.Wants) -> tuple[Any, tuple[Any, ...], dict[
         costs, stats, grads = through(linear, wants, reduction.scale(linear.whole) if any(wants) else None)
         cost = reduction.reduced(linear.whole, xp.reshape(costs, linear.lead))
     shapes = (*linear.lead, linear.weight.shape[1]), linear.weight.shape, linear.weight.shape[:1]
-    grads = [g if g is None else xp.reshape(xp.astype(g, linear.weight.dtype), s) for g, s in zip(grads, shapes, strict=True)]
+    grads = [
+        g if g is None else xp.reshape(xp.astype(g, linear.weight.dtype, copy=False), s) for g, s in zip(grads, shapes, strict=True)
+    ]
     return cost, tuple(grads), {name: xp.reshape(v, linear.lead) for name, v in stats.items()}
 
 

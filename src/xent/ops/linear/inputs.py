@@ -53,9 +53,10 @@ class Linear:
         """The problem of these rows, of which here are the logits."""
         return replace(self.whole, logits=logits, target=self.target[rows, ...], options=self.each)
 
-    def chunks(self, bytes_a_row: int, *, memory: int | None = None) -> Iterator[slice]:
-        """The rows, in as few chunks of one size as the memory allows."""
-        n, memory = self.hidden.shape[0], self.memory if memory is None else memory
+    def chunks(self, bytes_a_row: int, *, memory: int | None = None, first: int = 0) -> Iterator[slice]:
+        """The rows from `first` on, in as few chunks of one size as the memory allows."""
+        stop, memory = self.hidden.shape[0], self.memory if memory is None else memory
+        n = stop - first
         fitting = memory // bytes_a_row
         if fitting < 1:
             raise InputError(
@@ -63,7 +64,7 @@ class Linear:
                 f"take {self.memory - memory + bytes_a_row} at least. Allow more, 64 MiB (memory=2**26) say."
             )
         size = -(-n // max(1, -(-n // fitting)))
-        yield from (slice(start, min(start + size, n)) for start in range(0, n, max(size, 1)))
+        yield from (slice(start, min(start + size, stop)) for start in range(first, stop, max(size, 1)))
 
 
 def read(hidden: Any, weight: Any, target: Any, bias: Any, memory: Any, options: Options) -> Linear:

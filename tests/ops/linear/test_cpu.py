@@ -1,0 +1,129 @@
+"""Logits in the memory of ∂W, and products that are added: the same numbers, and no more memory than was allowed."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import xent
+from xent.ops.linear import blas, cpu
+from xent.ops.linear.inputs import read
+from xent.ops.options import Options
+
+SIZES = {
+    "all rows lent": (20, 24, 20_000, 2**20),
+    "more rows than features": (40, 24, 20_000, 2**20),
+    "as many": (24, 24, 13_000, 3 * 2**18),
+    "few rows, no span in another's way": (10, 100, 20_000, 2**19),
+    "whole blocks": (12, 16, 16_384, 2**19),
+}
+OPTIONS = {
+    "plain": {},
+    "all that act on a row": {"label_smoothing": 0.1, "softcap": 5.0, "z_loss": 0.1, "temperature": 1.3, "valid": 7},
+    "none, statistics": {
+        "reduction": "none",
+        "stats": ("rank", "entropy", "gain", "lse", "margin", "error", "log_prob", "correct"),
+    },
+    "focal": {"shape": "focal(gamma=2)", "reduction": "sum"},
+    "distributions": {"soft": True, "z_loss": 0.1},
+}
+TOLERANCE = {"float64": 1e-11, "float32": 2e-4, "bfloat16": 2e-2, "float16": 4e-3}
+
+
+def drawn(n, d, k, dtype="float64", soft=False):
+    rng = np.random.default_rng(n * k)
+    kind = getattr(ml_dtypes, dtype, dtype)
+    h, w, b = (rng.standard_normal(shape).astype(kind) for shape in ((n, d), (k, d), (k,)))
+    y = rng.integers(0, k - 8, n)
+    y[3] = -100
+    return h, w, (rng.dirichlet(np.ones(k), n) if soft else y), b
+
+
+def lent(h, w, y, b, memory):
+    """The rows that could have their logits in ∂W's memory."""
+    linear = read(h, w, y, b, memory, Options())
+    return cpu._lendable(linear, w.shape[0])
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_logits_in_the_gradients_memory(size, options):
+    n, d, k, memory = SIZES[size]
+    options = dict(OPTIONS[options])
+    soft = options.pop("soft", False)
+    if "valid" in options:
+        options["valid_classes"] = k - options.pop("valid")
+    h, w, y, b = drawn(n, d, k, soft=soft)
+    assert lent(h, w, y, b, memory) == min(n, d)
+    memory += soft * 2**19  # a row of shares is held as well
+    found = xent.linear_cross_entropy_and_grad(h, w, y, b, memory=memory, **options)
+    cost, delta, *stats = xent.cross_entropy_and_grad(h @ w.T + b, y, **options)
+    near = {"rtol": TOLERANCE["float64"], "atol": TOLERANCE["float64"]}
+    for ours, true in zip((found[0], *found[1]), (cost, delta @ w, delta.T @ h, delta.sum(0)), strict=True):
+        np.testing.assert_allclose(ours, true, **near)
+    for name in options.get("stats", ()):
+        np.testing.assert_allclose(found[2][name], stats[0][name], **near)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_every_dtype(dtype):
+    h, w, y, b = drawn(20, 24, 20_000, dtype)
+    assert lent(h, w, y, b, 2**20) == 20
+    found = xent.linear_cross_entropy_and_grad(h, w, y, b, memory=2**20)
+    wide = [x.astype(np.float64) for x in (h, w, b)]
+    cost, delta = xent.cross_entropy_and_grad(wide[0] @ wide[1].T + wide[2], y)
+    for ours, true in zip((found[0], *found[1]), (cost, delta @ wide[1], delta.T @ wide[0], delta.sum(0)), strict=True):
+        size = np.abs(true).max()
+        np.testing.assert_allclose(np.asarray(ours, np.float64), true, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * size)
+
+
+def test_what_is_infinite_or_no_number_stays_in_its_row():
+    h, w, y, _ = drawn(20, 24, 20_000)
+    h[5], h[7] = np.nan, np.inf
+    cost, (by_hidden, _, _) = xent.linear_cross_entropy_and_grad(h, w, y, memory=2**20, reduction="none")
+    others = np.arange(20) != 5
+    assert np.isnan(cost[5])
+    assert np.isnan(by_hidden[5]).all()
+    assert np.isfinite(cost[others & (np.arange(20) != 7)]).all()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("bias", [False, True])
+def test_no_more_than_the_memory_beyond_the_gradients(size, bias):
+    n, d, k, memory = SIZES[size]
+    h, w, y, b = drawn(n, d, k)
+    given = (h, w, y, b) if bias else (h, w, y)
+    xent.linear_cross_entropy_and_grad(*given, memory=memory)
+    tracemalloc.start()
+    try:
+        _, grads = xent.linear_cross_entropy_and_grad(*given, memory=memory)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - sum(g.nbytes for g in grads if g is not None) <= memory + 2**15  # Python's own objects
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_are_added(known, dtype, turned, monkeypatch):
+    """As NumPy's product and sum do it, by NumPy's own BLAS and without it; out may be rows of a wider matrix."""
+    if not known:
+        monkeypatch.setattr(blas, "_gemm", lambda kind: None)
+        monkeypatch.setattr(blas, "BLOCK", 256)
+    rng = np.random.default_rng(0)
+    for m, n, k in ((1, 1, 1), (7, 5, 3), (65, 33, 129), (1, 6, 4), (6, 1, 4), (6, 4, 1)):
+        a, b, wide = (rng.standard_normal(shape).astype(dtype) for shape in ((k, m) if turned else (m, k), (k, n), (m, n + 2)))
+        a, out = a.T if turned else a, wide[:, :n]
+        expected = out + a @ b
+        blas.add_product(a, b, out)
+        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_numpys_own_blas_is_found():
+    """In NumPy's wheels, which is what pip installs."""
+    assert "openblas" in str(np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
+    assert blas._gemm("f") is not None
