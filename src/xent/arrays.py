@@ -146,9 +146,9 @@ def asked(function: Callable[..., Array], *arrays: Array) -> Array:
     >>> asked(torch.square, np.asarray([3.0]))
     array([9.])
     """
-    home = _home(arrays[0])
     if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
         return function(*arrays)
+    home = _home(arrays[0])
     try:
         result = function(*arrays)
     except Exception as error:
