@@ -177,7 +177,7 @@ def _elsewhere(function: Callable[..., Array], home: str, arrays: tuple[Array, .
     raise ArrayKindError("at home in no library that is loaded.")
 
 
-def _as_numpy(x: Array) -> np.ndarray[Any, Any]:
+def _as_numpy(x: Array) -> Array:
     if library(x) == "torch":
         if x.requires_grad and sys.modules["torch"].is_grad_enabled():
             raise ArrayKindError("a copy carries no derivative.")
