@@ -8,7 +8,8 @@ and sums whose error does not grow with the number of terms.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import array_api_compat as compat
@@ -123,6 +124,74 @@ def quiet() -> AbstractContextManager[None]:
     if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
         return nullcontext()
     return np.errstate(all="ignore")
+
+
+# ── a formula that knows one library ───────────────────────────────────────────────────────────────────────────────────────
+
+HOMES: dict[str, Callable[[Any], Array]] = {
+    "numpy": np.array,
+    "torch": lambda x: sys.modules["torch"].asarray(np.array(x)),
+    "jax": lambda x: sys.modules["jax"].numpy.asarray(x),
+}
+"""Where a user's formula may be at home, tried in this order; only a library that is loaded already can be it."""
+
+
+def asked(function: Callable[..., Array], *arrays: Array) -> Array:
+    """function(*arrays), for a formula of the user's own, which may be written for one library alone.
+
+    Where it fails on the caller's arrays, or answers with another library's, it is asked with copies in its own, and the answer
+    is brought back. No derivative passes through copies: where one is recorded, the formula's own error is raised instead.
+
+    >>> import torch
+    >>> asked(torch.square, np.asarray([3.0]))
+    array([9.])
+    """
+    if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
+        return function(*arrays)
+    home = _home(arrays[0])
+    try:
+        result = function(*arrays)
+    except Exception as error:
+        with suppress(Exception):
+            return _elsewhere(function, home, arrays)
+        raise error from None
+    if _home(result) != home:
+        with suppress(Exception):
+            return _elsewhere(function, home, arrays)
+    return result
+
+
+def _home(x: Any) -> str:
+    return "jax" if library(x).startswith("jax") else library(x)
+
+
+def _elsewhere(function: Callable[..., Array], home: str, arrays: tuple[Array, ...]) -> Array:
+    """The answer from the first other library that the function is at home in."""
+    plain = [_as_numpy(x) for x in arrays]
+    for name, make in HOMES.items():
+        if name != home and name in sys.modules:
+            with suppress(Exception):
+                answer = function(*map(make, plain))
+                if _home(answer) == name:
+                    return _brought_back(answer, arrays[0], home)
+    raise ArrayKindError("at home in no library that is loaded.")
+
+
+def _as_numpy(x: Array) -> Array:
+    if library(x) == "torch":
+        if x.requires_grad and sys.modules["torch"].is_grad_enabled():
+            raise ArrayKindError("a copy carries no derivative.")
+        x = x.detach().cpu().numpy()
+    return np.asarray(x)
+
+
+def _brought_back(answer: Array, like: Array, home: str) -> Array:
+    plain = np.array(_as_numpy(answer), dtype=dtype_name(like))  # a copy: PyTorch minds what is read-only
+    where = {} if home == "numpy" else {"device": compat.device(like)}
+    return namespace(like).asarray(plain, **where)
+
+
+# ── last digits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def difference(a: Array, b: Array, xp: Any) -> tuple[Array, Array]:

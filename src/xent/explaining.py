@@ -6,6 +6,7 @@ the command, and whoever else shows a page, only prints what stands here.
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from dataclasses import asdict, dataclass
@@ -144,8 +145,10 @@ class Page:
         return {"key": f.key, "text": f.text(of), "latex": f.latex(of), "mathml": f.mathml(of)}
 
 
-def page(name: str, language: str = "en") -> Page:
+def page(name: str | Output, language: str = "en") -> Page:
     """The page about a cost, an activation or a pair; a bare cost takes its usual output.
+
+    An output with a cost of one's own has a page too: what is computed, beside its class's docstring.
 
     Raises UnknownNameError for a name that is neither, PairError for a cost and an activation that do not belong together.
 
@@ -155,6 +158,8 @@ def page(name: str, language: str = "en") -> Page:
     >>> print(page("tanh").formulas[1].text())
     tanh′(z) = 1 − tanh² z = 1 − a²
     """
+    if isinstance(name, Output):
+        return _of_output(name, language) if _is_known(name) else _of_own(name, language)
     plain_name = name.strip().lower().replace("_", "-").replace(" ", "-")
     if plain_name in ACTIVATIONS:
         return _of_activation(ACTIVATIONS[plain_name](), language)
@@ -206,6 +211,40 @@ def _of_output(shown: Output, language: str) -> Page:
         others=_badly_wrong(o for o in catalogue() if o.cost.name == shown.cost.name and _key(o) != _key(shown)),
         code=_code(_key(shown), {f.name: plain(getattr(shown.cost, f.name)) for f in parameters(type(shown.cost))}, words),
         source=own["source"],
+    )
+
+
+def _is_known(shown: Output) -> bool:
+    """Whether there are texts about this cost on this activation."""
+    cost: Any = shown.cost
+    while isinstance(cost, Smooth):
+        cost = cost.cost
+    return type(cost) in COSTS.values() and type(shown.activation) in ACTIVATIONS.values()
+
+
+def _of_own(shown: Output, language: str) -> Page:
+    """The page about a cost or an activation of the user's own: no formulas, since xent has only its code."""
+    words = texts.page("explain", language)
+    cost = getattr(shown.cost, "own", shown.cost)
+    kind = type(cost)
+    told = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    return Page(
+        name=str(shown),
+        subject=shown,
+        language=language,
+        title=shown.cost.name,
+        aka=words["words"]["own"],
+        idea=(told or words["words"]["undescribed"]).partition("\n\n")[0].replace("\n", " "),
+        formulas=(),
+        facts=_facts(shown, "", words),
+        axis=curves.axis(shown),
+        plot=_gain_plot(shown, words),
+        derivation=derivation(Output(shown.cost, shown.activation), language),
+        samples=_samples(shown),
+        sections=(Section("wrong", words["words"]["wrong"], _generic(shown, words).format(**_values(shown))),),
+        others=(),
+        code=(),
+        source=f"{kind.__module__.removeprefix('_checked_')}.{kind.__qualname__}",
     )
 
 

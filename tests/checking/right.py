@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 
 import xent
 from xent.activations import Activation, Identity, Interval, Sigmoid
-from xent.costs import Cost, CrossEntropy, MarginCost, Quadratic, SurprisalCost
+from xent.costs import Cost, CrossEntropy, MarginCost, Quadratic, Smooth, SurprisalCost
 from xent.outputs import Output
 
 RIGHT: dict[str, tuple[object, set[str]]] = {}
@@ -354,6 +354,134 @@ class DeltaOfTheBook(Output):
         return (a - y) * a * (1 - a)
 
 
+@right("end", "stalls", "improper")
+class Tsallis(Cost):
+    """Tsallis' entropy with q = 1.5: y(1 − √a)·2."""
+
+    name, usual = "tsallis", "softmax"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return y * (1 - a**0.5) / 0.5
+
+    def slope(self, a, y):
+        return -y * a**-0.5
+
+
+@right("improper", "stalls")
+class Tversky(Cost):
+    """Misses weigh more than false alarms."""
+
+    name, usual = "tversky", "sigmoid"
+    answers, targets = Interval.closed(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        both = a * y + 1
+        return 1 - both / (both + 0.3 * a * (1 - y) + 0.7 * (1 - a) * y)
+
+    def slope(self, a, y):
+        both = a * y + 1
+        below = both + 0.3 * a * (1 - y) + 0.7 * (1 - a) * y
+        return -(y * below - both * (y + 0.3 * (1 - y) - 0.7 * y)) / below**2
+
+
+@right("stalls")
+class SphericalScore(Cost):
+    """A term for each row, whose slope by one class needs all of them."""
+
+    name, usual = "spherical", "softmax"
+    answers, targets = Interval.closed(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return -np.sum(a * y, axis=-1) / np.sqrt(np.sum(a * a, axis=-1))
+
+    def slope(self, a, y):
+        size = np.sqrt(np.sum(a * a, axis=-1, keepdims=True))
+        return -y / size + np.sum(a * y, axis=-1, keepdims=True) * a / size**3
+
+
+@right()
+class Jeffreys(Cost):
+    """Infinite for hard targets, and says so: its targets are open."""
+
+    name, usual = "jeffreys", "sigmoid"
+    answers, targets = Interval.open(0, 1), Interval.open(0, 1)
+
+    def __call__(self, a, y):
+        return (a - y) * (np.log(a / (1 - a)) - np.log(y / (1 - y)))
+
+    def slope(self, a, y):
+        return np.log(a / (1 - a)) - np.log(y / (1 - y)) + (a - y) / (a * (1 - a))
+
+
+@right("end", "rounded")
+class PearsonsChiSquare(Cost):
+    name, usual = "chi-square", "sigmoid"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return (y - a) ** 2 / (a * (1 - a))
+
+    def slope(self, a, y):
+        spread = a * (1 - a)
+        return (2 * (a - y) * spread - (y - a) ** 2 * (1 - 2 * a)) / spread**2
+
+
+@right("end")
+class ItakuraSaito(Cost):
+    """Positive answers and targets alone."""
+
+    name, usual = "itakura-saito", "softplus"
+    answers, targets = Interval.open(0, np.inf), Interval.open(0, np.inf)
+
+    def __call__(self, a, y):
+        return y / a - np.log(y / a) - 1
+
+    def slope(self, a, y):
+        return 1 / a - y / a**2
+
+
+@right("scale")
+class Heated(Cost):
+    """Cross-entropy of scores at the temperature 3."""
+
+    name = "heated"
+    targets = Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return np.logaddexp(0, -a / 3) * y + np.logaddexp(0, a / 3) * (1 - y)
+
+    def slope(self, a, y):
+        return (0.5 + 0.5 * np.tanh(a / 6) - y) / 3
+
+
+@right("stalls")
+class HuberOfTorch(Cost):
+    """PyTorch's own function, on a tanh."""
+
+    name, usual = "torch-huber", "tanh"
+    answers, targets = Interval.open(-1, 1), Interval.closed(-1, 1)
+
+    def __call__(self, a, y):
+        return torch.nn.functional.huber_loss(a, y, reduction="none", delta=0.5)
+
+    def slope(self, a, y):
+        return torch.clamp(a - y, -0.5, 0.5)
+
+
+@right()
+class TangentMargin(MarginCost):
+    """Not even convex: too sure costs, too."""
+
+    name = "tangent"
+
+    def of_margin(self, m, xp):
+        return (2 * xp.atan(m) - 1) ** 2
+
+    def slope_of_margin(self, m, xp):
+        return 4 * (2 * xp.atan(m) - 1) / (1 + m * m)
+
+
 class Arctan(Activation):
     name = "arctan"
     range = Interval.open(0, 1)
@@ -367,3 +495,4 @@ class Arctan(Activation):
 
 RIGHT["OwnActivation"] = Output(Quadratic(), Arctan()), {"stalls"}
 RIGHT["Instance"] = xent.output(Huber(), Identity()), set()
+RIGHT["SmoothedOfOnesOwn"] = xent.output(Smooth(PearsonsChiSquare(), epsilon=0.1), Sigmoid()), {"rounded"}

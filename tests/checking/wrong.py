@@ -392,6 +392,103 @@ class UsualForgotten(Entropy):
     usual = "identity"
 
 
+@wrong("clamped")
+class ClippedFarInside(Entropy):
+    """At 0.05, and the slope follows."""
+
+    def __call__(self, a, y):
+        return super().__call__(np.clip(a, 0.05, 0.95), y)
+
+    def slope(self, a, y):
+        return np.where((a < 0.05) | (a > 0.95), 0.0, super().slope(np.clip(a, 0.05, 0.95), y))
+
+
+@wrong("clamped")
+class CostHeldAtTen(Entropy):
+    def __call__(self, a, y):
+        return np.minimum(super().__call__(a, y), 10)
+
+    def slope(self, a, y):
+        return np.where(super().__call__(a, y) > 10, 0.0, super().slope(a, y))
+
+
+@wrong("slope")
+class SlopeHeldAtFive(Entropy):
+    """Gradient clipping in the wrong place."""
+
+    def slope(self, a, y):
+        return np.clip(super().slope(a, y), -5, 5)
+
+
+@wrong("slope")
+class DeadStretch(Squares):
+    """Right but between 0.70 and 0.72."""
+
+    def slope(self, a, y):
+        return np.where((a > 0.70) & (a < 0.72), 0.0, a - y)
+
+
+@wrong("digits")
+class NarrowInside(Squares):
+    """float32 within, float64 again at the door."""
+
+    def __call__(self, a, y):
+        e = a.astype(np.float32) - y.astype(np.float32)
+        return (e * e / 2).astype(a.dtype)
+
+
+@wrong("digits")
+class HalfPrecisionSlope(Squares):
+    def slope(self, a, y):
+        return (a - y).astype(np.float16).astype(a.dtype)
+
+
+@wrong("slope-of-target")
+class ByTheTarget(Entropy):
+    """log((1 − a)/a) is ∂C/∂y."""
+
+    def slope(self, a, y):
+        return np.log1p(-a) - np.log(a)
+
+
+@wrong("slope")
+class QuotientRuleForgotten(Cost):
+    """Dice's overlap, its denominator taken for a constant."""
+
+    name, usual = "dice", "softmax"
+    answers, targets = Interval.closed(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return 1 - 2 * np.sum(a * y, axis=-1) / (np.sum(a * a, axis=-1) + np.sum(y * y, axis=-1))
+
+    def slope(self, a, y):
+        return -2 * y / (np.sum(a * a, axis=-1, keepdims=True) + np.sum(y * y, axis=-1, keepdims=True))
+
+
+@wrong("factor")
+class TemperatureOutside(Cost):
+    """The slope forgets that the score is divided by 3."""
+
+    name = "heated"
+    targets = Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return np.logaddexp(0, -a / 3) * y + np.logaddexp(0, a / 3) * (1 - y)
+
+    def slope(self, a, y):
+        return 0.5 + 0.5 * np.tanh(a / 6) - y
+
+
+@wrong("shape")
+class SummedOverTheBatch(Squares):
+    """axis=0 where −1 was meant."""
+
+    usual = "softmax"
+
+    def __call__(self, a, y):
+        return np.sum((a - y) ** 2, axis=0)
+
+
 # ── outputs ──
 
 
@@ -502,3 +599,37 @@ class Bent(Activation):
 
 
 WRONG["WrongPullback"] = Output(Quadratic(), Bent()), "pullback"
+
+
+class Lukewarm(Activation):
+    """A softmax of z/2, whose pullback forgets the half."""
+
+    name, vector = "lukewarm", True
+    range = Interval.open(0, 1)
+
+    def __call__(self, z):
+        e = np.exp((z - z.max(axis=-1, keepdims=True)) / 2)
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def pullback(self, a, g):
+        return a * (g - (g * a).sum(axis=-1, keepdims=True))
+
+
+WRONG["PullbackOffByAFactor"] = Output(Quadratic(), Lukewarm()), "pullback"
+
+
+@wrong("delta", made=on("quadratic", "softmax"))
+class DiagonalOfTheJacobian(Output):
+    """As if a class depended on its own logit alone."""
+
+    def _delta(self, z, y, xp):
+        a = self.activation(z)
+        return (a - y) * a * (1 - a)
+
+
+@wrong("delta", made=on("logistic", "identity"))
+class LabelForgotten(Output):
+    """f′(m) without the y that the chain brings."""
+
+    def _delta(self, z, y, xp):
+        return -1 / (1 + xp.exp(xp.clip(y * z, -80, 80)))

@@ -201,3 +201,12 @@ def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stdout.startswith("output,target")
     assert done.stderr == ""
+
+
+def test_nor_where_a_page_is_printed():
+    """Rich would end with exit code 1; nobody reads this pipe at all."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run([sys.executable, "-m", "xent", "explain", "tanh"], stdout=nobody, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

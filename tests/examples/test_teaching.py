@@ -22,7 +22,9 @@ def test_every_cell_runs(capsys):
     printed = capsys.readouterr().out
     assert "start 1: 0.82 → 0.09" in printed
     assert "start 2: 0.98 → 0.20" in printed
+    assert "rate 0.15, start 2: 0.98 → 0.01, half way at step 17" in printed
+    assert "rate 0.025, start 2: 0.98 → 0.10, half way at step 100" in printed
     assert "cross-entropy@sigmoid    0.0% have not learned" in printed
     drawn = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
-    assert len(drawn) == 3
+    assert len(drawn) == 4
     assert all("<svg" in html for html in drawn)

@@ -21,6 +21,7 @@ def adopted_activation(activation: Any) -> Activation:
         "vector": bool(getattr(activation, "vector", False)),
         "__call__": _method(activation),
         "pullback": _method(activation.pullback),
+        "own": activation,
     }
     made: Activation = type(type(activation).__name__, (Activation,), members)()
     return made

@@ -5,6 +5,7 @@ code that is checked; `structure`, `edges`, `slopes` and `teaching` hold the rul
 """
 
 from xent.checking.checker import check_cost as check_cost
+from xent.checking.checker import instance as instance
 from xent.checking.findings import Check as Check
 from xent.checking.findings import Evidence as Evidence
 from xent.checking.findings import Finding as Finding

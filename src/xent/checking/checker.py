@@ -56,7 +56,7 @@ def check_cost(cost_or_output: Any, activation: str | Activation | None = None) 
 
 def _made(what: Any, activation: str | Activation | None) -> tuple[Output, list[Finding]]:
     """The output to check, and what was wrong with it before anything was called."""
-    what = _instance(what) if isclass(what) else what
+    what = instance(what)
     if isinstance(what, str):
         return output(what, activation), []
     what = what if isinstance(what, Output) else adopted_cost(what)
@@ -78,8 +78,10 @@ def _made(what: Any, activation: str | Activation | None) -> tuple[Output, list[
         raise error
 
 
-def _instance(what: type[Any]) -> Any:
-    """An instance of a class, made without arguments."""
+def instance(what: Any) -> Any:
+    """An instance of a class, made without arguments; anything else as it is."""
+    if not isclass(what):
+        return what
     if not issubclass(what, Cost | Output) and not callable(getattr(what, "slope", None)):
         raise InputError(f"{what.__name__} is no cost: a cost has __call__(a, y), and slope(a, y) that returns ∂C/∂a.")
     if isabstract(what):
@@ -127,7 +129,7 @@ class _Book:
             except Trouble as trouble:
                 self.problems.append(trouble.finding)
                 sound = False
-        return sound and not self.has("random", "mixes")
+        return sound and not self.has("random", "mixes", "digits")
 
     def _sort(self, findings: Iterator[tuple[Finding, bool]]) -> None:
         for finding, is_problem in findings:
@@ -187,7 +189,7 @@ class _Book:
             self.problems += structure.broadcasts(subject, probes)
         clamps = list(edges.clamped_output(subject, probes))
         self.problems += clamps
-        slope_is_right = not self.has("sign", "factor", "slope", "slope-is-delta", "soft-targets", "clamped")
+        slope_is_right = not self.has("sign", "factor", "slope", "slope-is-delta", "slope-of-target", "soft-targets", "clamped")
         if subject.own_value:
             self._finite("value", probes.of_output)
             self.problems += _value(subject, probes)

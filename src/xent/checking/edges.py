@@ -71,12 +71,15 @@ def narrow(subject: Subject, probes: Probes, what: str) -> Iterator[Finding]:
 # ── the ends ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def approaches(probes: Probes) -> list[tuple[Array, Array, Array, bool]]:
-    """Ways to an end of the domain: (the end, distances, the answers at them, whether the cost says that it takes the end)."""
+def approaches(probes: Probes, first: float = 3.0) -> list[tuple[Array, Array, Array, bool]]:
+    """Ways to an end of the domain: (the end, distances, the answers at them, whether the cost says that it takes the end).
+
+    Distances are halved from 2^−first of the width on.
+    """
     ways = []
     if probes.activation.vector:
         taken = 1.0 in probes.cost.answers and 0.0 in probes.cost.answers
-        distance = 2.0 ** -np.arange(3.0, 50.0)
+        distance = 2.0 ** -np.arange(first, 50.0)
         for j in range(CLASSES):
             vertex, rest = np.eye(CLASSES)[j], (1 - np.eye(CLASSES)[j]) / (CLASSES - 1)
             ways.append((vertex, distance, vertex + distance[:, None] * (rest - vertex), taken))
@@ -85,7 +88,7 @@ def approaches(probes: Probes) -> list[tuple[Array, Array, Array, bool]]:
         if np.isfinite(end):
             width = probes.domain.high - probes.domain.low if probes.domain.bounded else 1.0
             deepest = 500.0 if end == 0 else 50.0
-            distance = width * 2.0 ** -np.arange(3.0, deepest)
+            distance = width * 2.0 ** -np.arange(first, deepest)
             ways.append((np.asarray(end, dtype=float), distance, end + inward * distance, end in probes.cost.answers))
     return ways
 
@@ -132,7 +135,7 @@ def _toward(subject: Subject, what: str, a: Array, y: Array) -> Array:
 
 def clamped(subject: Subject, probes: Probes) -> Iterator[tuple[Finding, float]]:
     """A cost that grows and grows as the answer gets worse, and then, next to the end, not at all; and the clamp's distance."""
-    for end, distance, near, _ in approaches(probes):
+    for end, distance, near, _ in approaches(probes, first=1.0):
         for y in targets_of(probes)[0][targets_of(probes)[1]]:
             if not probes.activation.vector and np.all(y == end):
                 continue

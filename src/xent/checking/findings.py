@@ -120,7 +120,7 @@ class Check:
         }
 
 
-STRUCTURE = ("raises", "reduces", "shape", "type", "random", "mixes")
+STRUCTURE = ("raises", "reduces", "shape", "type", "random", "mixes", "digits")
 """Problems after which the numbers themselves cannot be looked at."""
 
 

@@ -19,6 +19,8 @@ from xent.costs import Cost, Labels
 CLASSES = 3
 DEEP = (50, 75, 100, 160, 250, 500)
 NEAR = (1, 2, 3, 5, 7, 10, 14, 20, 24, 27, 30, 34, 40)
+EVEN = np.arange(1, 128) / 128
+"""Evenly from end to end: a mistake in a stretch of the domain is one, too."""
 REAL = (0.0, 2.0**-10, 0.5, 1.0, 2.0, 3.5, 9.0, 20.0, 80.0, 300.0, 600.0)
 
 
@@ -65,9 +67,11 @@ class Probes:
         low, high = self.domain.low, self.domain.high
         drawn = np.floor(np.random.default_rng(0).random(24) * 2**20) / 2**20
         if low == -inf and high == inf:
-            return np.unique(np.concatenate([REAL, np.negative(REAL), 8 * drawn - 4]))
+            return np.unique(np.concatenate([REAL, np.negative(REAL), 8 * drawn - 4, 16 * EVEN - 8]))
         if low == -inf or high == inf:
-            steps = np.concatenate([2.0 ** -np.asarray(NEAR + (DEEP if self._zero else ())), REAL[2:], 8 * drawn + 2.0**-20])
+            steps = np.concatenate(
+                [2.0 ** -np.asarray(NEAR + (DEEP if self._zero else ())), REAL[2:], 8 * drawn + 2.0**-20, 8 * EVEN]
+            )
             return np.unique(low + steps if high == inf else high - steps)
         width = high - low
         near = width * 2.0 ** -np.asarray(NEAR)
@@ -76,6 +80,7 @@ class Probes:
             low + near,
             high - near,
             low + width * np.maximum(drawn, 2.0**-20),
+            low + width * EVEN,
             deep if low == 0 else [],
             -deep if high == 0 else [],
         ]

@@ -25,6 +25,7 @@ def look(subject: Subject, probes: Probes, what: str) -> Iterator[Finding]:
     _insist_on_array(subject, what, first, given)
     _insist_on_shape(subject, what, first, x)
     yield from _dtypes(subject, what, x, y)
+    yield from _digits(subject, probes, what)
     whole = subject.back(first)
     if not np.array_equal(subject.ask(what, x, y), whole, equal_nan=True):
         yield Finding("random", words=(("what", what),))
@@ -110,6 +111,23 @@ def _dtypes(subject: Subject, what: str, x: Array, y: Array) -> Iterator[Finding
             rule = "dtype" if is_float(result) else "integers"
             yield Finding(rule, Evidence(came=came, expected=name), (("what", what), ("dtype", name)))
             return
+
+
+def _digits(subject: Subject, probes: Probes, what: str) -> Iterator[Finding]:
+    """float64 that holds only numbers of float32: something inside is computed in float32, or less."""
+    draw = np.random.default_rng(4)
+    _, y = samples(probes, what)
+    y = np.tile(y, (8, *(1 for _ in y.shape[1:])))
+    if subject.vector:
+        x = draw.dirichlet(np.full(CLASSES, 3.0), len(y))
+    else:
+        low, high = max(probes.domain.low, min(probes.domain.high, 0) - 4), min(probes.domain.high, max(probes.domain.low, 0) + 4)
+        x = low + (0.2 + 0.6 * draw.random(len(y))) * (high - low)
+    if what in ("value", "delta"):
+        x = draw.normal(size=x.shape)
+    result = subject.ask(what, x, y)
+    if np.unique(result).size > result.size / 2 and np.array_equal(result, result.astype(np.float32)):
+        yield Finding("digits", words=(("what", what),))
 
 
 def _other_shapes(subject: Subject, what: str, x: Array, y: Array) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from xent.arrays import Array, library, quiet
 from xent.checking.findings import Evidence, Finding
 from xent.costs import Cost
 from xent.outputs import Output
+from xent.outputs.smoothed import Smoothed
 
 _METHODS = {"cost": ("cost", "__call__"), "slope": ("cost", "slope"), "value": ("output", "value"), "delta": ("output", "delta")}
 
@@ -77,7 +78,8 @@ class Subject:
         return self._own("_delta") or self._own("delta")
 
     def _own(self, name: str) -> bool:
-        return getattr(type(self.output), name) is not getattr(Output, name)
+        closed = self.output.beneath if isinstance(self.output, Smoothed) else self.output  # a smoothing only hands the target on
+        return getattr(type(closed), name) is not getattr(Output, name)
 
     @cached_property
     def lib(self) -> str:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from xent.cli import flags
-from xent.cli.check import module_of
+from xent.cli.own import module_of
 from xent.errors import InputError, MissingPackageError, UnknownNameError
 
 MARKS = {"✗": "bold red", "!": "yellow", "·": "cyan"}

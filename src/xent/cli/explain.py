@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xent import explaining, files, texts
-from xent.cli import flags, terminal
+from xent.cli import flags, own, terminal
 from xent.errors import InputError
 from xent.explaining import Page, number
 from xent.outputs import Output
@@ -27,7 +27,8 @@ def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Js
     Parameters
     ----------
     name
-        A cost (focal), an activation (tanh) or a pair (quadratic@sigmoid); parameters in parentheses: "focal(gamma=3)@softmax".
+        A cost (focal), an activation (tanh) or a pair (quadratic@sigmoid); parameters in parentheses: "focal(gamma=3)@softmax";
+        your own cost as module:Name or file.py:Name.
     out
         Folder for the figure as SVG and PNG.
     """
@@ -37,7 +38,7 @@ def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Js
             raise InputError("--out draws the figure of one page: give a name too, such as xent explain focal --out DIR.")
         _list(language, json=json)
         return
-    page = explaining.page(name, language)
+    page = explaining.page(own.one(name, language) if ":" in name else name, language)
     folder = files.folder(out) if out is not None else None
     if json:
         print(flags.as_json(page.data()))
@@ -71,7 +72,10 @@ def _show(page: Page, screen: Console) -> None:
     screen.print()
     _paragraph(page.idea, screen)
 
-    _heading(words["formula"], screen)
+    if page.formulas:
+        _heading(words["formula"], screen)
+    else:
+        screen.print()
     for formula in page.formulas:
         _paragraph(formula.text(page.language), screen, markup=False, style="cyan")
     if any("p_y" in formula.text() for formula in page.formulas):

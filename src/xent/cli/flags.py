@@ -35,9 +35,16 @@ def language(lang: str | None) -> str:
     return lang or texts.language_of_locale()
 
 
+class Screen(Console):
+    """A console whose reader may go (`| head -1`): that ends the command, and is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, quiet: bool = False) -> Console:
     """Where a person reads: standard output, or standard error while standard output carries data."""
-    return Console(stderr=quiet, highlight=False, soft_wrap=False)
+    return Screen(stderr=quiet, highlight=False, soft_wrap=False)
 
 
 def mind_the_font(language: str, screen: Console) -> None:

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from xent import files, texts
-from xent.cli import flags
+from xent.cli import flags, own
 from xent.errors import InputError
 from xent.neuron.mapping import StallMap, stall_map
-from xent.outputs.naming import split
 
 WIDTH, HEIGHT = 56, 20
 SHADES = " ·:-=+*%@"
@@ -41,7 +40,7 @@ def map(
     Parameters
     ----------
     outputs
-        What to compare: names as cost@activation, separated by commas.
+        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
     plane
         start: starting weight against bias; rate: first output against learning rate.
     span
@@ -62,7 +61,15 @@ def map(
     language = flags.language(lang)
     folder = files.folder(out) if out is not None else None
     stalls = stall_map(
-        list(split(outputs)), plane=plane, size=size, span=_span(span), x=x, y=target, rate=rate, steps=steps, learned=learned
+        list(own.outputs(outputs, language)),
+        plane=plane,
+        size=size,
+        span=_span(span),
+        x=x,
+        y=target,
+        rate=rate,
+        steps=steps,
+        learned=learned,
     )
     if json:
         print(flags.as_json(_numbers(stalls)))

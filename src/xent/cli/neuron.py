@@ -12,11 +12,9 @@ from rich.table import Table
 
 from xent import files, texts
 from xent.activations import Activation
-from xent.cli import flags, terminal
+from xent.cli import flags, own, terminal
 from xent.errors import InputError
 from xent.neuron import Neuron, Run, tables
-from xent.outputs import output
-from xent.outputs.naming import split
 
 Start = Callable[[Activation], Neuron]
 QUANTITIES = ("cost", "a", "delta", "gain")
@@ -45,7 +43,7 @@ def neuron(
     Parameters
     ----------
     outputs
-        What to compare: names as cost@activation, separated by commas.
+        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
     w
         Starting weight; give b too.
     b
@@ -70,7 +68,7 @@ def neuron(
     if json and csv:
         raise InputError("--json and --csv both want standard output: give one of them.")
     language = flags.language(lang)
-    chosen = [output(name) for name in split(outputs)]
+    chosen = own.outputs(outputs, language)
     labels = tables.labels(chosen)
     targets, rates = (_one_each(name, text, len(chosen)) for name, text in (("--target", target), ("--rate", rate)))
     start, told = _start(w, b, first, seed, x, texts.page("cli", language)["neuron"])

@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from xent import files, texts
-from xent.cli import flags
+from xent.cli import flags, own
 from xent.errors import InputError
-from xent.outputs.naming import split
 
 LONG = 60.0
 """Seconds after which a race counts as long."""
@@ -69,7 +68,7 @@ def race(
     missing
         Rows that lack a value: refuse, fill, or drop them.
     outputs
-        What to compare: names as cost@activation, separated by commas.
+        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
     hidden
         Units of each hidden layer, separated by commas; 0 for none.
     activation
@@ -121,7 +120,7 @@ def race(
     language = flags.language(lang)
     screen = flags.console(quiet=json)
     rows = load(data, target, missing=missing)
-    names = planning.OUTPUTS if outputs is None else tuple(split(outputs))
+    names = planning.OUTPUTS if outputs is None else tuple(own.outputs(outputs, language))
     choices: dict[str, Any] = {
         "hidden": tuple(n for n in _whole("--hidden", hidden) if n), "activation": activation, "init": init, "optimiser": optimiser,
         "momentum": momentum, "l2": l2, "batch": batch, "epochs": epochs,

@@ -54,9 +54,10 @@ class Cost(ABC):
     def on(self, activation: Activation) -> Cost:
         """This cost as it reads the answers of `activation`; an error says why where the two do not belong together."""
         if not self.answers.covers(activation.range):
+            other = f"Use {self}@{self.usual}." if self.usual != activation.name else "Say another activation, or set `usual`."
             raise PairError(
                 f"{self}@{activation} is no output: {self} needs answers in {self.answers}, but {activation} answers with "
-                f"numbers in {activation.range}. Use {self}@{self.usual}."
+                f"numbers in {activation.range}. {other}"
             )
         return self
 
@@ -64,8 +65,10 @@ class Cost(ABC):
         """The targets that make sense with `activation`: those of the cost that the answers can reach or approach."""
         if isinstance(self.targets, Labels):
             return self.targets
-        reach = activation.range.closure
-        return reach if self.targets.covers(reach) else self.targets
+        reach, own = activation.range.closure, self.targets
+        if not own.covers(reach):
+            return own
+        return Interval(reach.low, reach.high, reach.closed_low and reach.low in own, reach.closed_high and reach.high in own)
 
     def aim(self, y: Array) -> Array:
         """The target that the cost really uses, against which the error is read: y itself, unless the cost moves it."""

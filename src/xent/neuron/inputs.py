@@ -16,7 +16,8 @@ def numbers(name: str, value: Any, xp: Any) -> Array:
     array = as_array(value, xp)
     array = widen(array, xp) if is_float(array) else xp.astype(array, xp.float64)
     if not bool(xp.all(xp.isfinite(array))):
-        raise InputError(f"{name} must be finite, but {value!r:.60} came.")
+        came = value.item() if getattr(value, "ndim", None) == 0 else value
+        raise InputError(f"{name} must be finite, but {came!r:.60} came.")
     return array
 
 

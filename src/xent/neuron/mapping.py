@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from xent.errors import InputError, UnknownNameError
 from xent.neuron.sweeping import Sweep, sweep
+from xent.neuron.tables import labels
 from xent.outputs import Output
 from xent.outputs import output as output_named
 
@@ -82,17 +83,17 @@ def stall_map(
     if plane == "start":
         horizontal = vertical = np.linspace(low, high, size)
         w, b = np.meshgrid(horizontal, vertical)
-        sweeps = {str(one): sweep(w, b, x, y, output=one, rate=rate, **how) for one in chosen}
+        sweeps = {label: sweep(w, b, x, y, output=one, rate=rate, **how) for label, one in zip(labels(chosen), chosen, strict=True)}
         return StallMap(plane, horizontal, vertical, x, y, sweeps)
     horizontal, vertical = np.linspace(0.01, 0.99, size), np.geomspace(low, high, size)
     share, rates = np.meshgrid(horizontal, vertical)
     sweeps = {}
-    for one in chosen:
+    for label, one in zip(labels(chosen), chosen, strict=True):
         reach = one.activation.range
         if not reach.bounded:
             raise InputError(f"the plane of first outputs wants outputs between two ends, but {one} answers in {reach}: use the "
                              "plane of starting weights and biases.")  # fmt: skip
         z = one.activation.inverse(reach.low + (reach.high - reach.low) * share)
         w, b = z * x / (x * x + 1), z / (x * x + 1)
-        sweeps[str(one)] = sweep(w, b, x, y, output=one, rate=rates, **how)
+        sweeps[label] = sweep(w, b, x, y, output=one, rate=rates, **how)
     return StallMap(plane, horizontal, vertical, x, y, sweeps)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Float
 
 from xent.activations import Activation, Interval
-from xent.arrays import Array, Numbers, as_array, is_float, namespace, norm, quiet, sign, total
+from xent.arrays import Array, Numbers, as_array, asked, is_float, namespace, norm, quiet, sign, total
 from xent.costs import Cost, Labels, Smooth
 from xent.errors import InputError, ShapeError
 from xent.outputs import targets
@@ -43,7 +43,7 @@ class Output:
         """The answer a = σ(z), of z's shape."""
         z, _, xp = targets.logits(z, 0.0)
         with quiet():
-            return self._back(self.activation(self._front(z, axis, xp)), axis, xp)
+            return self._back(asked(self.activation, self._front(z, axis, xp)), axis, xp)
 
     def value(
         self,
@@ -146,16 +146,16 @@ class Output:
     # ── what a family overrides: z and y checked, classes on the last axis ─────────────────────────────────────────────
 
     def _value(self, z: Array, y: Array, xp: Any) -> Array:
-        terms = self.cost(self.activation(z), y)
+        terms = asked(self.cost, asked(self.activation, z), y)
         return total(terms, xp) if self.activation.vector and terms.shape == z.shape else terms
 
     def _delta(self, z: Array, y: Array, xp: Any) -> Array:
         """The chain rule: δ = σ's pullback of ∂C/∂a."""
-        a = self.activation(z)
-        return self.activation.pullback(a, self.cost.slope(a, y))
+        a = asked(self.activation, z)
+        return asked(self.activation.pullback, a, asked(self.cost.slope, a, y))
 
     def _error(self, z: Array, y: Array, xp: Any) -> Array:
-        return self.activation(z) - self.cost.aim(y)
+        return asked(self.activation, z) - asked(self.cost.aim, y)
 
     def _gain(self, z: Array, y: Array, xp: Any) -> Array:
         """δ over error; nan where the error is 0, since only a closed form knows the limit."""

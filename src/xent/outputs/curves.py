@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from xent.activations import Identity
-from xent.arrays import quiet
+from xent.arrays import asked, quiet
 from xent.costs import Labels, MarginCost
 from xent.errors import UnknownNameError
 from xent.outputs.base import Output
@@ -178,7 +178,7 @@ def overlaid(output: Output, share: float, way: str = "answer", points: int = 40
 
 def _of_one(output: Output, target: float, z: Float[np.ndarray, " n"], kind: str, x: Float[np.ndarray, " n"]) -> Curve:
     y = np.full(x.shape, target)
-    slope = output.cost.slope(output.activation(z), y)
+    slope = asked(output.cost.slope, asked(output.activation, z), y)
     return Curve(kind, target, x, output.error(z, y), output.value(z, y), slope, output.delta(z, y), output.gain(z, y))
 
 
@@ -186,7 +186,7 @@ def _of_softmax(output: Output, target: float, z: Float[np.ndarray, "n k"], kind
     """The first class has `target` of the truth, the others share the rest; the error is what it lacks."""
     shares = np.asarray([target, *[(1 - target) / (CLASSES - 1)] * (CLASSES - 1)])
     y = np.zeros(x.shape, dtype=int) if target == 1 else shares * np.ones_like(z)
-    slope = output.cost.slope(output.activation(z), shares * np.ones_like(z))[..., 0]
+    slope = asked(output.cost.slope, asked(output.activation, z), shares * np.ones_like(z))[..., 0]
     error, delta = output.error(z, y)[..., 0], output.delta(z, y)[..., 0]
     return Curve(kind, target, x, -error, output.value(z, y), slope, delta, output.gain(z, y))
 

@@ -154,9 +154,22 @@ def _rates(rates: Any) -> tuple[float, ...]:
     return tuple(sorted({float(r) for r in given}))
 
 
+def own_kinds(output: Output) -> list[type]:
+    """The classes of the user's own that an output is made of, those that they build on included."""
+    parts: list[Any] = [output, output.cost, output.activation]
+    for part in parts:  # what wraps a cost or stands for one, too
+        parts += [getattr(part, name) for name in ("own", "cost", "beneath") if part is not output and hasattr(part, name)]
+    kinds = dict.fromkeys(kind for part in parts for kind in type(part).__mro__)
+    return [kind for kind in kinds if kind.__module__.partition(".")[0] not in FOREIGN]
+
+
+FOREIGN = {"xent", "builtins", "abc", "typing", "types", "dataclasses", "collections"}
+"""Where a class is nobody's own formula."""
+
+
 def _source(output: Output) -> str:
     """A hash of the source of a user's own cost or activation, whose name alone says nothing about its formula."""
-    own = [type(part) for part in (output.cost, output.activation) if not type(part).__module__.startswith("xent.")]
+    own = own_kinds(output)
     if not own and type(output) is type(pair(output.cost, output.activation)):
         return ""
     try:

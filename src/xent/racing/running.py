@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from xent.errors import InputError, MissingPackageError
 from xent.outputs import Output
 from xent.racing import heats
 from xent.racing.heats import Heat
-from xent.racing.plan import Plan
+from xent.racing.plan import Plan, own_kinds
 from xent.racing.store import Store
 
 Progress = Callable[[str, int, int], None]
@@ -61,6 +62,8 @@ class Runner:
             for heat in todo:
                 yield heat, heats.run(self.plan, self.data, self.outputs[heat.side], heat)
             return
+        for output in self.outputs:
+            _carry(output)
         with self._engine() as pool:
             yield from pool(delayed(_run)(self.plan, self.data, self.outputs[heat.side], heat) for heat in todo)
 
@@ -72,6 +75,15 @@ class Runner:
             return
         with client(self.cluster), parallel_config(backend="dask", scatter=[self.data]):
             yield Parallel(return_as="generator_unordered", batch_size=1)
+
+
+def _carry(output: Output) -> None:
+    """Let a user's own formulas travel as source: another process or machine may not find the file that they stand in."""
+    for kind in own_kinds(output):
+        module = sys.modules.get(kind.__module__)
+        for pickler in ("joblib.externals.cloudpickle", "cloudpickle"):
+            if module is not None and kind.__module__ != "__main__" and pickler in sys.modules:
+                sys.modules[pickler].register_pickle_by_value(module)
 
 
 def _run(plan: Plan, data: Data, output: Output, heat: Heat) -> tuple[Heat, pl.DataFrame]:
