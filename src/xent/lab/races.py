@@ -230,6 +230,7 @@ def _curves(folder: Path, labels: list[str]) -> list[dict[str, Any]]:
 
     import polars as pl
 
+    listed: list[tuple[str, str]] = []
     with closing(sqlite3.connect(f"file:{folder / 'index.sqlite'}?mode=ro", uri=True, timeout=5)) as index, suppress(sqlite3.Error):
         listed = index.execute("SELECT key, file FROM heats").fetchall()
     found = []

@@ -57,6 +57,15 @@ def _exp_below(high: Any, low: Any) -> Any:
     return ZERO if high < FLOOR else (v if high >= FLOOR else high)
 
 
+def _exp_rounded(high: Any, low: Any) -> Any:
+    """`_exp_below` where low is 0: float32's differences are taken as rounded."""
+    k = fused(high, LOG2E, LIFTED_SHIFT)
+    n = k - LIFTED_SHIFT
+    f = fused(high, LOG2E_LOW, fused(high, LOG2E, -n))
+    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
+    return ZERO if high < FLOOR else (v if high >= FLOOR else high)
+
+
 def _capped(v: Any, cap: Any) -> Any:
     """c·tanh(v/c); −∞ is a mask and stays."""
     u = -TWO * abs(v / cap)
@@ -141,7 +150,7 @@ def _exponentials(v: Any, base: Any, width: Any, e: Any) -> Any:
     s = ZERO
     for i in range(width):
         high, low = gap(peek(v, i), base)
-        x = exp_below(high, low)
+        x = exp_of_two(high, low)
         poke(e, i, x)
         s = plus(s, x)
     return s
@@ -299,6 +308,8 @@ def names(storage: str) -> dict[str, Any]:
     known["gap"] = compiled(specialised(_gap64 if dtype == "float64" else _gap32, f"gap_{dtype}", **known), freedoms=())
     for name, function in INLINED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), freedoms=())
+    exp_rounded = compiled(specialised(_exp_rounded, f"exp_rounded_{storage}", **known), freedoms=())
+    known["exp_of_two"] = known["exp_below"] if dtype == "float64" else exp_rounded
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
     return known

@@ -74,7 +74,7 @@ def _sums(k: Any, lanes: Any) -> None:
             z, m, hit = peek(lanes, at + r), peek(lanes, PEAK + r), peek(lanes, TARGET + r) == place
             z_t, s = peek(lanes, AT + r), peek(lanes, SUM + r)
             high, low = gap(z, m)
-            x = exp_below(high, low)
+            x = exp_of_two(high, low)
             poke(lanes, at + r, x)
             poke(lanes, AT + r, z if hit else z_t)
             poke(lanes, SUM + r, s + (ZERO if hit else x))
