@@ -113,6 +113,15 @@ def _power_of_gap(v: Any, m: Any, t: Any, q: Any) -> Any:
     return exp_below(scaled_up, fused(q, high, -scaled_up) + q * low)
 
 
+def _settled(m: Any, s: Any, z_t: Any, t: Any) -> Any:
+    """Of a row with greatest logit m, Σ_{j≠t} e^((z_j − m)/T) = s and the target's logit: e_t, s + e_t, its log, (m − z_t)/T."""
+    top = z_t == m
+    e_t = ONE if top else exp_of_gap(z_t, m, t)
+    total = s + e_t
+    log_total = (log1p(s) if s <= ONE else log(total)) if top else log(total)
+    return e_t, total, log_total, ZERO if top else (m - z_t) / t
+
+
 # ── one block ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -275,7 +284,8 @@ def _surveyed(e: Any, v: Any, f: Any, b: Any, m: Any, z_t: Any, before: Any, n: 
 
 INLINED: dict[str, Callable[..., Any]] = {"exp_below": _exp_below, "capped": _capped, "cap_slope": _cap_slope, "divided": _divided}
 CALLED: dict[str, Callable[..., Any]] = {
-    "exp_of_gap": _exp_of_gap, "power_of_gap": _power_of_gap, "phi": _phi, "load": _load, "load_capped": _load_capped,
+    "exp_of_gap": _exp_of_gap, "settled": _settled,
+    "power_of_gap": _power_of_gap, "phi": _phi, "load": _load, "load_capped": _load_capped,
     "ahead": _ahead, "exponentials": _exponentials, "exponentials_divided": _exponentials_divided, "spread": _spread,
     "against": _against, "take": _take, "first": _first, "scaled": _scaled, "products": _products, "less": _less,
     "less_spread": _less_spread, "times_slope": _times_slope, "filled": _filled,

@@ -158,12 +158,9 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
             continue
 
         # what they come to
-        top, bare = z_t == m, z_t == NINF
-        e_t = ONE if top else exp_of_gap(z_t, m, t)
-        total = s + e_t
-        log_total = (log1p(s) if s <= ONE else log(total)) if top else log(total)
+        bare = z_t == NINF
+        e_t, total, log_total, depth = settled(m, s, z_t, t)
         p, rest = e_t / total, s / total
-        depth = ZERO if top else (m - z_t) / t
         lse = m / t + log_total
         b = ZERO
         if job.smoothing > ZERO:

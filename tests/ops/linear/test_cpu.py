@@ -64,6 +64,8 @@ def test_the_logits_in_the_gradients_memory(size, options):
     near = {"rtol": TOLERANCE["float64"], "atol": TOLERANCE["float64"]}
     for ours, true in zip((found[0], *found[1]), (cost, delta @ w, delta.T @ h, delta.sum(0)), strict=True):
         np.testing.assert_allclose(ours, true, **near)
+    alone = xent.linear_cross_entropy(h, w, y, b, memory=memory, **options)
+    np.testing.assert_allclose(alone[0] if stats else alone, cost, **near)
     for name in options.get("stats", ()):
         np.testing.assert_allclose(found[2][name], stats[0][name], **near)
 
@@ -104,6 +106,37 @@ def test_no_more_than_the_memory_beyond_the_gradients(size, bias):
     finally:
         tracemalloc.stop()
     assert peak - sum(g.nbytes for g in grads if g is not None) <= memory + 2**15  # Python's own objects
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_no_more_than_the_memory_for_the_cost_alone(dtype):
+    """The logits pass by; 64 rows of 20,000 would take 5 MiB, and 16-bit numbers are widened on the way."""
+    h, w, y, b = drawn(64, 24, 20_000, dtype)
+    cost = xent.linear_cross_entropy(h, w, y, b, memory=2**20)
+    tracemalloc.start()
+    try:
+        xent.linear_cross_entropy(h, w, y, b, memory=2**20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 2**20 + 2**15
+    wide = [x.astype(np.float64) for x in (h, w, b)]
+    np.testing.assert_allclose(
+        cost, xent.cross_entropy(wide[0] @ wide[1].T + wide[2], y), rtol=2e-6 if dtype != "float64" else 1e-13
+    )
+
+
+def test_the_cost_alone_of_what_is_infinite_masked_or_no_number():
+    """As `xent.cross_entropy` has it, class by class: bias may mask a class, and mask the target."""
+    h, w, y, b = drawn(20, 24, 20_000)
+    b[:9000], b[9500] = -np.inf, -np.inf
+    y[:6] = 9500, 3, 10_000, -100, 9999, 12_000
+    h[8], h[9] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        z = h @ w.T + b
+        for options in ({}, {"temperature": 2.0, "z_loss": 0.1, "weight": np.arange(20_000.0) % 3}):
+            ours = xent.linear_cross_entropy(h, w, y, b, reduction="none", **options)
+            np.testing.assert_allclose(ours, xent.cross_entropy(z, y, reduction="none", **options), rtol=1e-12)
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -13,12 +13,14 @@ import numpy as np
 
 from xent.arrays import Array
 from xent.kernels import aligned, threads
-from xent.ops import cpu, cpu_blocks, cpu_rows
+from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows
 from xent.ops.inputs import check_values
 from xent.ops.linear import plain
 from xent.ops.linear.blas import add_product
 from xent.ops.linear.inputs import Linear
 
+PASSING = 4096
+"""Classes whose logits are made at a time where only the cost is wanted."""
 SPAN = 8192
 """Classes whose logits lie together where ∂W's memory holds them."""
 BLOCK = 8 << 20
@@ -42,6 +44,9 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     )
     costs, table = np.empty(n, dtype), np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), dtype)
     size = max(1, min(BLOCK, linear.memory // 4) // (d * dtype.itemsize)) if hidden.dtype != dtype else k
+    if not any(wants) and cpu_passing.knows(linear.each, whole.hard):
+        _passing(linear, costs, size)
+        return costs, {}, [None, None, None]
     block, right = None, True
     chunks, lent = _chunks(linear, size), _lendable(linear, size) if by_weight is not None else 0
     if lent and 1 + len(rest := _chunks(linear, size, lent)) < len(chunks):
@@ -76,6 +81,28 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict
     if n == 0:
         grads = [None if v is None else np.zeros_like(v) for v in grads]
     return costs, stats, grads
+
+
+def _passing(linear: Linear, costs: np.ndarray, size: int) -> None:
+    """The costs alone: the logits of some classes are made for as many rows as the memory holds, seen, and made over."""
+    hidden, W, whole, dtype = linear.hidden, linear.weight, linear.whole, costs.dtype
+    k, d = whole.classes, W.shape[1]
+    span = min(k, size, PASSING)
+    wide = hidden.dtype != dtype
+    fixed = linear.itemsize * (threads() * 2 * cpu_blocks.BLOCK + (span * d if wide else 0))
+    copied = wide or not hidden.flags.c_contiguous
+    block = None
+    for rows in linear.chunks(linear.itemsize * (span + 5 + (2 * d if copied else 0)), memory=linear.memory - fixed):
+        h = np.ascontiguousarray(_wide(hidden[rows], dtype))
+        block = np.empty(len(h) * span, dtype) if block is None else block
+        passing = cpu_passing.Passing(linear.target[rows], linear.each, whole.weight, dtype)
+        for classes in _blocks(k, span):
+            z = block[: len(h) * (classes.stop - classes.start)].reshape(len(h), -1)
+            np.matmul(h, _wide(W[classes], dtype).T, out=z)
+            if linear.bias is not None:
+                z += _wide(linear.bias[classes], dtype)
+            passing.see(z, classes.start)
+        passing.costs(costs[rows])
 
 
 def _lendable(linear: Linear, size: int) -> int:

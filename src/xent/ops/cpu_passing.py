@@ -1,0 +1,108 @@
+"""Costs of rows whose logits pass by, some classes at a time, and are gone: three numbers a row are carried along.
+
+For class indices and no gradient; the formulas are those of `cpu_rows`, whose blocks these are. m is the greatest logit so far, s
+the sum of e^((z − m)/T) over all classes but the target's, z_t the target's logit.
+Names that are not defined here (peek, load, …) are filled in by `specialised`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from xent import memory
+from xent.kernels import Kernel, aligned, cached, compiled, share_out, specialised
+from xent.memory import address
+from xent.ops import cpu_blocks
+from xent.ops.cpu_blocks import BLOCK, STEP
+from xent.ops.options import Options
+
+
+def knows(options: Options, hard: bool) -> bool:
+    """Whether three numbers are enough: class indices, no smoothing, no φ, no statistics."""
+    return hard and options.shape is None and options.label_smoothing == 0 and not options.stats
+
+
+class Passing:
+    """The rows of `target`: `see` their logits from class `at` on, all classes in turn, then ask for their `costs`."""
+
+    def __init__(self, target: np.ndarray, options: Options, weight: np.ndarray | None, dtype: Any) -> None:
+        self.target = np.ascontiguousarray(target, np.int64)
+        self.options = options
+        self.weight = np.zeros(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
+        self.carried = np.empty((len(target), 3), dtype)
+        self.carried[:] = -np.inf, 0, -np.inf
+
+    def see(self, z: np.ndarray, at: int) -> None:
+        """Logits (rows, some classes), which lie side by side."""
+        real, o = self.carried.dtype.type, self.options
+        fold, size = _kernels(str(self.carried.dtype))[0], z.shape[1]
+
+        def work(start: int, stop: int) -> None:
+            scratch = aligned(2 * BLOCK, real)
+            cap, t = real(o.softcap or 0), real(o.temperature)
+            fold(address(z), z.strides[0], at, size, self.target, cap, t, self.carried, start, stop, address(scratch))
+
+        share_out(work, len(z), max(1, (1 << 16) // max(size, 1)))
+
+    def costs(self, out: np.ndarray) -> None:
+        """Their costs, not reduced; 0 where the target is ignored."""
+        real, o = self.carried.dtype.type, self.options
+        settle = _kernels(str(self.carried.dtype))[1]
+        settle(self.carried, self.target, self.weight, o.ignore_index, real(o.temperature), real(o.z_loss), out)
+
+
+def _fold(
+    z: Any, z_row: Any, first: Any, size: Any, target: Any, cap: Any, t: Any, carried: Any, start: Any, stop: Any, scratch: Any
+) -> None:
+    """The classes from `first` on, for the rows from start to stop."""
+    v, e = scratch, scratch + BLOCK * WIDE
+    for row in range(start, stop):
+        m, s, z_t, pivot = carried[row, 0], carried[row, 1], carried[row, 2], target[row] - first
+        for at in range(0, size, BLOCK):
+            n = min(BLOCK, size - at)
+            width = (n + STEP - 1) // STEP * STEP
+            here = z + row * z_row + at * SIZE
+            most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
+            if most > m:
+                s = s * exp_of_gap(m, most, t) if m > NINF else s
+                m = most
+            base = m if m > NINF else ZERO
+            if at <= pivot < at + n:
+                z_t = peek(v, pivot - at)
+                poke(v, pivot - at, NINF)
+            if t == ONE:
+                s += exponentials(v, base, width, e)
+            else:
+                s += exponentials_divided(v, base, t, width, e)
+        carried[row, 0], carried[row, 1], carried[row, 2] = m, s, z_t
+
+
+def _settle(carried: Any, target: Any, weight: Any, ignore: Any, t: Any, z_loss: Any, out: Any) -> None:
+    """What the rows come to."""
+    for row in range(len(out)):
+        m, s, z_t = carried[row, 0], carried[row, 1], carried[row, 2]
+        if target[row] == ignore:
+            out[row] = ZERO
+        elif not (m > NINF and m < -NINF):
+            out[row] = NAN  # +∞ on top, or nothing but masks: no softmax
+        else:
+            w = weight[target[row]] if len(weight) else ONE
+            _, _, log_total, depth = settled(m, s, z_t, t)
+            lse = m / t + log_total
+            price = w * log_total + (w * depth if w > ZERO else ZERO)
+            out[row] = price + (z_loss * lse * lse if z_loss > ZERO else ZERO)
+
+
+@cache
+def _kernels(dtype: str) -> list[Kernel]:
+    """`_fold` and `_settle` for one number type."""
+    known, made = cpu_blocks.names(dtype), []
+    functions: dict[str, Callable[..., Any]] = {"fold": _fold, "settle": _settle}
+    for name, function in functions.items():
+        one = compiled(specialised(function, f"{name}_{dtype}", **known), inline=False, freedoms={"contract"})
+        made.append(cached(one, __file__, cpu_blocks.__file__, memory.__file__))
+    return made
