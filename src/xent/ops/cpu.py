@@ -24,7 +24,7 @@ from xent.ops.options import Options
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
 CACHED = 1 << 24
-"""Bytes of gradient that may still be in a cache when it is read next; more is written past the caches."""
+"""Bytes of gradient that may still be in a cache when it is read next; more is written past the caches, unless over the logits."""
 NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
@@ -151,7 +151,7 @@ def _rows(
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
-        grad is not None and n * k * size > CACHED, int(scale.size > 1),
+        grad is not None and n * k * size > CACHED and address(grad) != address(z), int(scale.size > 1),
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from xent.ops.linear.inputs import Linear
 
 PASSING = 4096
 """Classes whose logits are made at a time where only the cost is wanted."""
-SPAN = 8192
+SPAN = 1 << 14
 """Classes whose logits lie together where ∂W's memory holds them."""
 BLOCK = 8 << 20
 """Bytes of 16-bit numbers that are held in float32 at a time."""
@@ -112,9 +112,9 @@ def _lendable(linear: Linear, size: int) -> int:
 
 
 def _span(linear: Linear) -> int:
-    """The classes of a span: whole blocks, at most SPAN, of which a quarter of the memory holds all rows that are lent."""
+    """The classes of a span: whole blocks, at most SPAN, of which half of the memory holds all rows that are lent."""
     rows = max(1, *linear.hidden.shape) if 0 in linear.hidden.shape else min(linear.hidden.shape)
-    return int(min(SPAN, linear.memory // (4 * linear.itemsize * rows)) // cpu_blocks.BLOCK * cpu_blocks.BLOCK)
+    return int(min(SPAN, linear.memory // (2 * linear.itemsize * rows)) // cpu_blocks.BLOCK * cpu_blocks.BLOCK)
 
 
 def _in_its_own_memory(
