@@ -48,6 +48,7 @@ OTHERS_TOO = {
 """What else is true of a case."""
 TRUE_OF_HEALTHY = {
     "cosine_classifier": {"initial-cost"},  # random directions at scale 5 are sure of themselves
+    "student_of_a_frozen_encoder": {"untrained-parameters"},  # frozen by no_grad alone; an optimizer may hold it
 }
 
 

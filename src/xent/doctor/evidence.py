@@ -86,6 +86,12 @@ class Case:
         near = 1e-3 * (nature.high - nature.low)
         return bool((y < nature.low - near).any() or (y > nature.high + near).any())
 
+    def given(self, site: Site) -> bool:
+        """Whether a site's targets are the batch's and its logits are the model's to learn: a frozen judge's are neither."""
+        step = self.weighted(site.nature.z if site.nature.squashed or site.nature.is_log else site.input)
+        own = [p for v in step.ins if (p := original_parameter(v)) is not None] if step is not None else []
+        return self.from_targets(site) and (not own or any(p.learns for p in own))
+
     def has_logarithm(self, z: Value) -> bool:
         """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
         z = original(z)

@@ -69,7 +69,9 @@ def find(trace: Trace, natures: Natures, *, own: bool) -> list[Site]:
     sites = [site for call in trace.calls if (site := _of_call(call, natures)) is not None]
     free = [s for s in trace.steps if s.call is None and s.outs and s.grad and (own or not s.in_model)]
     known = {original(site.nature.z).id for site in sites}
-    by_hand = [*_logarithms(free, natures, trace, own), *_differences(free, natures), *_margins(free, natures)]
+    by_hand = [
+        *_logarithms(free, natures, trace, own), *_partitions(free, natures), *_differences(free, natures), *_margins(free, natures)
+    ]  # fmt: skip
     return sites + [site for site in by_hand if original(site.nature.z).id not in known or site.form not in ERRORS]
 
 
@@ -135,8 +137,53 @@ def _logarithms(steps: list[Step], natures: Natures, trace: Trace, own: bool) ->
     return sites
 
 
+def _partitions(steps: list[Step], natures: Natures) -> list[Site]:
+    """Cross-entropy of a sigmoid as log(1 + e^z) − yz, by hand, and the Poisson cost e^z − yz: z times the target, and the rest."""
+    rest: dict[int, set[str]] = {}
+    for step in steps:
+        if step.op in ("softplus", "exp", "log1p", "relu", "clamp_min", "clamp", "abs", "logaddexp", "maximum"):
+            for z in (v for v in step.ins if v.learns):
+                inside = z.made_by.ins[0] if z.made_by is not None and z.made_by.op == "neg" else z
+                rest.setdefault(original(inside).id, set()).add(step.op)
+    sites: dict[int, Site] = {}
+    for step in steps:
+        learned = [v for v in step.ins if v.learns] if step.op == "mul" else []
+        given = [v for v in step.ins if not v.learns and v.tensor.numel() > 1]
+        if len(learned) != 1 or len(given) != 1 or not _of_batch(given[0]) or _complement(given[0]) is not None:
+            continue
+        z, y = learned[0], given[0]
+        there = rest.get(original(z).id, set())
+        if "softplus" in there or "logaddexp" in there or ("abs" in there and there & {"relu", "clamp_min", "clamp", "maximum"}):
+            form = "bce-logits"
+        elif there == {"exp"} and natures.of(z).kind == "raw" and not _log1p_of_exp(z, steps):
+            form = "poisson"
+        else:
+            form = _softplus_pair(z, y, steps)
+            z = z.made_by.ins[0].made_by.ins[0] if form and z.made_by and z.made_by.ins[0].made_by else z
+        if form:
+            sites.setdefault(original(z).id, Site(form, z, y, step=step, nature=natures.of(z)))
+    return list(sites.values())
+
+
+def _log1p_of_exp(z: Value, steps: list[Step]) -> bool:
+    """Whether e^z goes on into log(1 + e^z), or is divided by, as in a softmax."""
+    powers = [s.outs[0] for s in steps if s.op == "exp" and s.ins and original(s.ins[0]) is original(z)]
+    onward = [(v, s) for v in powers for s in v.used_by if s.op in ("log1p", "add", "div", "log", "sum")]
+    return any(len(s.outs[0].shape) >= len(v.shape) for v, s in onward)
+
+
+def _softplus_pair(product: Value, y: Value, steps: list[Step]) -> str:
+    """The form of y·log(1 + e^−z) beside (1 − y)·log(1 + e^z), given the first."""
+    made = product.made_by
+    if made is None or made.op != "softplus" or made.ins[0].made_by is None or made.ins[0].made_by.op != "neg":
+        return ""
+    z = original(made.ins[0].made_by.ins[0])
+    other = any(s.op == "softplus" and original(s.ins[0]) is z for s in steps)
+    return "bce-logits" if other else ""
+
+
 def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[Step]) -> Site | None:
-    z = original(natures.of(logs[0][1]).z)
+    z, axis = original(natures.of(logs[0][1]).z), natures.of(logs[0][1]).axis
     for step in steps:
         x = next((v for v in step.ins if v.learns and _is_of(natures, v, z)), None)
         if x is None or step.op not in ("gather", "index", "take_along_dim", "mul", "nll_loss_forward", "dot", "mm", "xlogy"):
@@ -144,6 +191,10 @@ def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
         nature = natures.of(x)
         if nature.picked:
             continue
+        if nature.kind == "raw" and step.op == "mul":  # log Σe^z − Σyz
+            nature = Nature("log", z, axis, inner="softmax", step=natures.of(logs[0][1]).step)
+            if not any(_of_batch(v) and v.shape == x.shape for v in step.ins if not v.learns):
+                continue
         site = _picked(step, x, nature, z)
         if site is not None:
             return site

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import nn
 
@@ -16,6 +18,8 @@ MOST = 0.5
 FADES, GROWS = 1e-3, 1e3
 CUTTING = ("detach", "argmax", "round", "floor", "sign", "gt", "ge", "lt", "le", "_to_copy", "topk", "sort")
 """Operations that gradients do not pass."""
+FLAT = ("round", "floor", "ceil", "trunc", "fix", "sign", "sgn", "heaviside")
+"""Operations whose slope is 0 wherever they have one."""
 
 
 @rule("untrained-parameters", "error", "cost")
@@ -55,13 +59,42 @@ def untrained_parameters(case: Case) -> Found | None:
         evidence = {"names": shapes, "count": count, "of": total, "where": where}
         return Found(evidence, "unregistered", Cure("register", {"names": shapes}))
     sizes = {n: p.numel() for n, p in seen.model.named_parameters()}
-    for names, variant, severity in ((cut, "", ""), (_alone(unused, case), "unused", "warning")):
+    flat, step = _flattened(case, values)
+    kinds = (
+        (cut, "", "keep-graph", "", _cut(case)),
+        (flat, "flat", "keep-graph", "", _at(case, step)),
+        (_alone(unused, case), "unused", "use-or-freeze", "warning", ""),
+        (_unrecorded(case, values, reached), "unrecorded", "freeze-or-record", "warning", ""),
+    )
+    for names, variant, cure, severity, where in kinds:
         if names:
-            where = _cut(case) if names is cut else ""
             words = {"names": _listed(names), "where": where}
             evidence = {**words, "count": sum(sizes[n] for n in names), "of": total}
-            return Found(evidence, variant, Cure("keep-graph" if names is cut else "use-or-freeze", words), severity=severity)
+            others = ("straight-through",) if names is flat else ()
+            return Found(evidence, variant, Cure(cure, words, others), severity=severity)
     return None
+
+
+def _flattened(case: Case, values: dict[str, Value]) -> tuple[list[str], Step | None]:
+    """Parameters whose gradient is 0 throughout because all they do is rounded, and where."""
+    zero = {n for n, g in case.gradients.items() if g is not None and n in values and not bool(g.any())}
+    for step in case.trace.steps if zero else ():
+        if step.op.rstrip("_") in FLAT and step.ins and step.outs and step.ins[0].learns and step.outs[0].learns:
+            before = {leaf.name for leaf in case.trace.leaves(step.ins[0]) if leaf.role == "param"}
+            if before & zero:
+                return sorted(before & zero, key=list(values).index), step
+    return [], None
+
+
+def _unrecorded(case: Case, values: dict[str, Value], reached: set[int]) -> list[str]:
+    """Parameters that the answer is made with, under no_grad only. A teacher that has the learner's own shapes is meant so."""
+    names = [
+        n for n, g in case.gradients.items()
+        if g is None and (v := values.get(n)) is not None and v.used_by and id(v) in reached and not any(s.grad for s in v.used_by)
+    ]  # fmt: skip
+    trained = Counter(tuple(g.shape) for g in case.gradients.values() if g is not None)
+    twin = not Counter(values[n].shape for n in names) - trained
+    return [] if twin else names
 
 
 def _elsewhere(case: Case, value: Value) -> bool:
@@ -101,8 +134,15 @@ def _cut(case: Case) -> str:
     for step in reversed(case.trace.steps):
         cuts = step.op in CUTTING and bool(step.outs) and bool(step.ins)
         if cuts and step.ins[0].learns and not step.outs[0].learns and step.outs[0].used_by:
-            return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
+            return _at(case, step)
     return ""
+
+
+def _at(case: Case, step: Step | None) -> str:
+    """An operation and where it ran."""
+    if step is None:
+        return ""
+    return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
 
 
 def _hidden(case: Case, ops: tuple[str, ...]) -> list[Step]:

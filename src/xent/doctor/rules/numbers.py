@@ -95,7 +95,7 @@ def _cross_entropies(case: Case) -> list[Pairing]:
 def large_logits(case: Case) -> Found | None:
     """Logits so far apart that nearly every answer is sure, right or wrong."""
     for p in _cross_entropies(case):
-        z = torch.where(torch.isfinite(p.z), p.z, float("nan"))
+        z = torch.where(torch.isfinite(p.z) & ~_masked(p.z), p.z, float("nan"))
         spread = z.abs() if not p.vector else _largest(z) - _smallest(z)
         middle = float(spread.nanmedian())
         limit = 20.0 if not p.vector else 40.0
@@ -112,6 +112,14 @@ def large_logits(case: Case) -> Found | None:
             Cure("scale-logits", {**words, "scale": f"{scale:.2g}"}, ("temperature",), aim if prepare else None, prepare),
         )
     return None
+
+
+def _masked(z: Tensor) -> Tensor:
+    """Answers that were taken out of the choice: the same least number again and again, far below all others."""
+    least = z.amin()
+    lowest = z == least
+    apart = bool(lowest.any()) and bool((z[~lowest] > least + 1000).all())
+    return lowest if apart and int(lowest.sum()) > 1 and z.ndim == 2 else torch.zeros_like(lowest)
 
 
 def _largest(z: Tensor) -> Tensor:
@@ -170,7 +178,7 @@ def _entropy(f: Tensor) -> float:
 def initial_cost(case: Case) -> Found | None:
     """A cost far above what an answer of nothing but the classes' frequencies would cost."""
     for p in _cross_entropies(case):
-        if len(p.error) < 4 or not case.from_targets(p.site):
+        if len(p.error) < 4 or not case.given(p.site):
             continue
         cost = float(xent.outputs.output(p.name).value(p.z, p.y).mean())
         frequencies = _frequencies(p)
@@ -197,7 +205,7 @@ def output_bias(case: Case) -> Found | None:
     """Unequal classes, and a start that does not know it: the first steps only learn the bias."""
     for p in _cross_entropies(case):
         n = len(p.error)
-        if not case.from_targets(p.site) or not p.hard:
+        if not case.given(p.site) or not p.hard:
             continue
         f, mean = _frequencies(p), p.a.mean(dim=0) if p.vector else torch.stack([1 - p.a.mean(), p.a.mean()])
         k = len(f)

@@ -7,6 +7,7 @@ import math
 import torch
 
 from xent.doctor import goal
+from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
@@ -18,6 +19,7 @@ from xent.doctor.trace import Value
 LOGITS = ("cross-entropy", "bce-logits")
 LOGARITHMS = ("nll", "kl")
 BCE = ("bce", "bce-logits", "bce-by-hand")
+UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 
 
 def _words(case: Case, site: Site, nature: Nature | None = None) -> dict[str, str]:
@@ -41,7 +43,8 @@ def _layer(case: Case, value: Value) -> str:
 
 
 def _probability(nature: Nature) -> bool:
-    return nature.kind in ("softmax", "sigmoid") and (nature.low, nature.high) == (0.0, 1.0) and not nature.picked
+    smooth = nature.kind in ("softmax", "sigmoid", "tanh")  # ½(1 + tanh ½z) is a sigmoid
+    return smooth and (nature.low, nature.high) == (0.0, 1.0) and not nature.picked
 
 
 def _exclusive_goal(case: Case, site: Site, z: Value | None = None) -> goal.Goal | None:
@@ -150,8 +153,21 @@ def _partner(value: Value) -> Value | None:
 
 
 def _meets_target(case: Case, value: Value) -> bool:
-    partner = _partner(value)
+    """Whether a logarithm is multiplied or picked by the targets, or is one of what they picked."""
+    partner = _partner(value) or _picked_by(value)
     return partner is not None and bool(case.roles(partner) & {"y", "batch"})
+
+
+def _picked_by(value: Value) -> Value | None:
+    """The indices that picked what a value was made from."""
+    for _ in range(12):
+        step = value.made_by
+        if step is None or not step.ins or step.op not in VIEWS | UNDOING:
+            return None
+        if step.op in ("gather", "index", "take_along_dim"):
+            return next((v for v in step.ins[1:] if not v.tensor.is_floating_point()), None)
+        value = step.ins[0]
+    return None
 
 
 def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
@@ -355,7 +371,8 @@ def dead_probability_bce(case: Case) -> Found | None:
         )
         if not pairing.name.startswith("cross-entropy") or not through:
             continue
-        lost = pairing.wrong & (pairing.gain < 0.5)
+        near = max(10 * nature.eps, 1e-5)  # so little is left of the target's probability that it is rounded or clamped
+        lost = pairing.wrong & (pairing.gain < 0.5) & (pairing.worst > 1 - near)
         if not bool(lost.any()):
             continue
         i = int(torch.where(lost, pairing.worst, -1.0).argmax())
@@ -396,7 +413,8 @@ def rectified_logits(case: Case) -> Found | None:
         if site.form in ("poisson", "gaussian") or (site.nature.kind == "raw" and site.form not in (*LOGITS, "log-pick")):
             continue
         nature = case.nature(z)
-        if nature.kind != "rectified" or nature.inner in ("abs", "softplus", "clamp_min", "elu"):
+        differences = site.axis is not None or "softmax" in (site.nature.kind, site.nature.inner)  # all that a softmax looks at
+        if nature.kind != "rectified" or (differences and nature.inner in ("abs", "softplus", "elu")):
             continue
         numbers = z.numbers
         words = _words(case, site, nature) | {"layer": _layer(case, nature.z)}

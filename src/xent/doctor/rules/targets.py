@@ -143,7 +143,7 @@ def single_class_batch(case: Case) -> Found | None:
     """Every target of the batch is the same class: the data were not shuffled, say."""
     for pairing in case.pairings:
         site = pairing.site
-        if not case.from_targets(site) or len(pairing.label) < 4 or not pairing.hard:
+        if not case.given(site) or len(pairing.label) < 4 or not pairing.hard:
             continue
         if not pairing.vector and len(site.input.shape) > 1 and max(site.input.shape[1:]) > 1:
             continue  # several labels a sample
