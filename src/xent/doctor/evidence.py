@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import VIEWS, carry, original
+from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
@@ -63,6 +63,13 @@ class Case:
         leaves = [v for v in self.trace.values if v.role in ("y", "x", "batch") and v.made_by is None and v.shape]
         leaves.sort(key=lambda v: v.role != "y")
         return leaves[0].shape[0] if leaves else 0
+
+    @cached_property
+    def ends(self) -> list[Value]:
+        """The cost, and all that a cost was made from: inputs and targets of the sites."""
+        cost = self.seen.cost
+        named = [v for site in self.sites for v in (site.input, site.target) if isinstance(v, Value)]
+        return [*named, *([self.trace.value(cost)] if cost is not None and self.trace.knows(cost) else [])]
 
     def roles(self, thing: Any) -> set[str]:
         """The roles of what a value was made from."""
@@ -125,6 +132,20 @@ class Case:
             else:
                 return None
         return None
+
+    def similarities(self, value: Value) -> bool:
+        """Whether a value holds products of two learned answers with each other: what its axes count are samples, not classes."""
+        for _ in range(40):
+            step = value.made_by
+            if step is None or not step.ins:
+                return False
+            if step.op in ("mm", "bmm", "matmul", "_cdist_forward"):
+                return not self._weight(step) and sum(v.learns for v in step.ins) > 1
+            learned = [v for v in step.ins if v.learns and v.role != "param"]
+            if step.op not in ELEMENTWISE | VIEWS or len(learned) != 1:
+                return False
+            value = learned[0]
+        return False
 
     def _weight(self, step: Step) -> bool:
         return any(original_parameter(v) is not None for v in step.ins)

@@ -153,7 +153,8 @@ def _partitions(steps: list[Step], natures: Natures) -> list[Site]:
             continue
         z, y = learned[0], given[0]
         there = rest.get(original(z).id, set())
-        if "softplus" in there or "logaddexp" in there or ("abs" in there and there & {"relu", "clamp_min", "clamp", "maximum"}):
+        stable = "abs" in there and there & {"relu", "clamp_min", "clamp", "maximum"}
+        if (there & {"softplus", "logaddexp"} or stable) and _opposite(step.outs[0], z):
             form = "bce-logits"
         elif there == {"exp"} and natures.of(z).kind == "raw" and not _log1p_of_exp(z, steps):
             form = "poisson"
@@ -161,8 +162,33 @@ def _partitions(steps: list[Step], natures: Natures) -> list[Site]:
             form = _softplus_pair(z, y, steps)
             z = z.made_by.ins[0].made_by.ins[0] if form and z.made_by and z.made_by.ins[0].made_by else z
         if form:
-            sites.setdefault(original(z).id, Site(form, z, y, step=step, nature=natures.of(z)))
+            sites.setdefault(original(z).id, Site(form, z, _unscaled(y), step=step, nature=natures.of(z)))
     return list(sites.values())
+
+
+def _opposite(product: Value, z: Value) -> bool:
+    """Whether yz is taken from log(1 + e^z), in whatever form, without a factor at either."""
+    for step in product.used_by:
+        others = [v for v in step.ins if v is not product]
+        if step.op in VIEWS or step.op == "neg":
+            return _opposite(step.outs[0], z)
+        if step.op not in ("sub", "rsub", "add") or not others or step.argument(2, "alpha", 1) != 1:
+            continue
+        made = others[0].made_by
+        parts = [v.made_by for v in (others[0], *(made.ins if made is not None and made.op in ("add", "sub") else ()))]
+        if any(p is not None and p.op in ("softplus", "logaddexp", "relu", "clamp_min", "clamp", "maximum") for p in parts):
+            return True
+    return False
+
+
+def _unscaled(value: Value) -> Value:
+    """The targets without a constant factor, the weight of a class."""
+    while value.made_by is not None and value.made_by.op in ("mul", "div") and value.made_by.ins:
+        parts = [v for v in value.made_by.ins if _of_batch(v)]
+        if len(parts) != 1:
+            return value
+        value = parts[0]
+    return value
 
 
 def _log1p_of_exp(z: Value, steps: list[Step]) -> bool:
@@ -251,6 +277,13 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
     margin = _margin(nature.z)
     if margin is not None:
         return Site("logistic", margin[0], margin[1], step=margin[2], nature=natures.of(margin[0]))
+    chosen = next((v for _, v in logs if natures.of(v).target is not None), None)
+    if chosen is not None:
+        return Site("bce-by-hand", chosen, natures.of(chosen).target, step=chosen.made_by, nature=natures.of(chosen))
+    known = _weighed_both(straight, turned)
+    if known is not None:
+        value, y = known
+        return Site("bce-by-hand", value, y, step=value.made_by, nature=natures.of(value))
     if all(natures.of(v).picked for _, v in logs):
         z = original(nature.z)
         for step in steps:
@@ -272,12 +305,42 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
                         return site
                 other = next((v for v in step.ins if not v.learns), None)
                 if step.op == "mul" and other is not None and other.tensor.numel() > 1:
-                    target = other if way > 0 else _complement(other)
+                    weighs = _unscaled(other)
+                    target = weighs if way > 0 else _complement(weighs)
                     if target is not None:
                         return Site(
                             "bce-by-hand", value, target, step=step, nature=natures.of(value), both=bool(straight and turned)
                         )
     return None
+
+
+def _weighed_both(straight: list[Value], turned: list[Value]) -> tuple[Value, Value] | None:
+    """(log a, y) where log a is weighed by y and log(1 − a) by 1 − y, whatever else weighs them."""
+    against = {original(y).id for v in turned for f in _factors(v) if (y := _complement(f)) is not None}
+    return next(((v, y) for v in straight for y in _factors(v) if original(y).id in against), None)
+
+
+def _factors(value: Value, depth: int = 0) -> list[Value]:
+    """The given factors of the product that a value goes into."""
+    found: list[Value] = []
+    for step in value.used_by if depth < 6 else ():
+        if step.op == "neg" or step.op in VIEWS:
+            found += _factors(step.outs[0], depth + 1)
+        elif step.op in ("mul", "mul_") and step.outs:
+            for other in (v for v in step.ins if v is not value):
+                found += _given_in(other)
+            found += _factors(step.outs[0], depth + 1)
+    return found
+
+
+def _given_in(value: Value, depth: int = 0) -> list[Value]:
+    """The given factors of a product."""
+    made = value.made_by
+    product = made is not None and made.op in ("mul", "mul_", "neg") and depth < 6
+    inside = [factor for v in made.ins for factor in _given_in(v, depth + 1)] if made is not None and product else []
+    if not value.learns and value.tensor.numel() > 1:
+        return [value, *inside]
+    return inside
 
 
 def _complement(value: Value) -> Value | None:

@@ -64,6 +64,7 @@ def untrained_parameters(case: Case) -> Found | None:
         (cut, "", "keep-graph", "", _cut(case)),
         (flat, "flat", "keep-graph", "", _at(case, step)),
         (_alone(unused, case), "unused", "use-or-freeze", "warning", ""),
+        (_alone(_dropped(case, values), case), "dropped", "use-or-freeze", "warning", ""),
         (_unrecorded(case, values, reached), "unrecorded", "freeze-or-record", "warning", ""),
     )
     for names, variant, cure, severity, where in kinds:
@@ -73,6 +74,15 @@ def untrained_parameters(case: Case) -> Found | None:
             others = ("straight-through",) if names is flat else ()
             return Found(evidence, variant, Cure(cure, words, others), severity=severity)
     return None
+
+
+def _dropped(case: Case, values: dict[str, Value]) -> list[str]:
+    """Parameters whose results reach neither the cost nor what the model returns."""
+    used = {id(v) for out in (*case.seen.outputs, *case.ends) for v in case.trace.leaves(out)}
+    return [
+        n for n, g in case.gradients.items()
+        if g is None and (v := values.get(n)) is not None and id(v) not in used and any(s.grad for s in v.used_by)
+    ]  # fmt: skip
 
 
 def _flattened(case: Case, values: dict[str, Value]) -> tuple[list[str], Step | None]:
@@ -147,7 +157,8 @@ def _at(case: Case, step: Step | None) -> str:
 
 def _hidden(case: Case, ops: tuple[str, ...]) -> list[Step]:
     """Activations inside of the model: not the answer itself, and no gates."""
-    answers = {site.nature.step.index for site in case.sites if site.nature.step is not None}
+    ends = [n for site in case.sites for n in (site.nature, case.nature(site.nature.z))]
+    answers = {n.step.index for n in ends if n.step is not None}
     steps = [s for s in case.trace.steps if s.in_model and s.op in ops and s.outs and s.call is None and s.outs[0].learns]
     returned = {v.id for v in case.seen.outputs}
     return [

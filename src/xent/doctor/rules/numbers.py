@@ -26,6 +26,8 @@ ODD = (1.25, 1.75)
 def non_finite(case: Case) -> Found | None:
     """Nan or infinity, and the first operation that made it from finite numbers."""
     seen = case.seen
+    if seen.cost is not None and math.isfinite(float(seen.cost.detach())) and not _broken(case):
+        return None  # what is not finite was masked out
     for value in case.trace.values:
         if (
             value.made_by is None
@@ -41,13 +43,15 @@ def non_finite(case: Case) -> Found | None:
     if seen.cost is None:
         return None
     broken = not math.isfinite(float(seen.cost.detach()))
-    gradients = [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
-    if not broken and not gradients:
-        return None
+    gradients = _broken(case)
     step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s, strict=broken)), None)
     evidence = {"what": "cost" if broken else "gradient", "count": len(gradients), "of": len(case.gradients),
                 "where": step.op if step else "", "module": case.place(step.where) if step else ""}  # fmt: skip
     return Found(evidence, "made" if broken else "gradient", Cure("keep-finite", {k: str(v) for k, v in evidence.items()}))
+
+
+def _broken(case: Case) -> list[Tensor]:
+    return [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
 
 
 def _makes_nan(step: Step, *, strict: bool) -> bool:

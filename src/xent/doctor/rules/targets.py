@@ -106,7 +106,7 @@ def broadcast_target(case: Case) -> Found | None:
         if site.form not in ELEMENTWISE or site.indexed or not isinstance(site.target, Value):
             continue
         a, y = site.input.shape, site.target.shape
-        if a == y or not _crossed(a, y, site):
+        if a == y or not _crossed(a, y, bool(site.raised)):
             continue
         words = said(case, site)
         same = torch.Size(a).numel() == torch.Size(y).numel()
@@ -121,13 +121,30 @@ def broadcast_target(case: Case) -> Found | None:
         n = torch.Size(y).numel()
         return Found({**words, "n": n, "pairs": n * torch.Size(a).numel()}, "raised" if site.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a))}, (), aim))  # fmt: skip
+    return _crossed_by_hand(case)
+
+
+def _crossed_by_hand(case: Case) -> Found | None:
+    """A difference of answers and targets with another number of axes, in whatever cost; or one that PyTorch refused."""
+    for step in case.trace.steps:
+        if step.op not in ("sub", "rsub", "sub_") or len(step.ins) != 2 or step.call is not None:
+            continue
+        a, y = step.ins if step.ins[0].learns else step.ins[::-1]
+        if not a.learns or y.learns or not case.roles(y) & {"y", "batch"} or len(a.shape) == len(y.shape) == 0:
+            continue
+        if len(a.shape) == len(y.shape) or not _crossed(a.shape, y.shape, bool(step.raised)) or 1 not in (*a.shape, *y.shape):
+            continue
+        n = torch.Size(y.shape).numel()
+        words = {"cost": "by-hand", "input": str(list(a.shape)), "target": str(list(y.shape)), "raised": step.raised}
+        return Found({**words, "n": n, "pairs": n * torch.Size(a.shape).numel()}, "raised" if step.raised else "",
+                     Cure("same-shape", {**words, "shape": str(list(a.shape))}))  # fmt: skip
     return None
 
 
-def _crossed(a: tuple[int, ...], y: tuple[int, ...], site: Site) -> bool:
+def _crossed(a: tuple[int, ...], y: tuple[int, ...], raised: bool) -> bool:
     """Whether broadcasting puts samples of one beside samples of the other; or would, had PyTorch not refused."""
     squeezed = [tuple(n for n in shape if n != 1) for shape in (a, y)]
-    if site.raised:
+    if raised:
         return squeezed[0] == squeezed[1] and a != y
     try:
         out = tuple(torch.broadcast_shapes(a, y))
