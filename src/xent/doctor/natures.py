@@ -295,7 +295,8 @@ def _both(natures: Natures, a: Value, b: Value) -> Nature | None:
         parts.append((learned[0], given[0]))
     (p, y), (q, c) = parts
     complement = c.made_by is not None and c.made_by.op == "rsub" and same(c.made_by.ins[0], y)
-    return natures._chosen(p, q, y) if complement else None
+    alike = complement and natures.of(p).squashed and p.shape == y.shape
+    return natures._chosen(p, q, y) if alike else None
 
 
 def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:

@@ -230,9 +230,11 @@ def _places(model: nn.Module, trace: Trace) -> Iterator[None]:
         def enter(_m: Any, _a: Any, name: str = name) -> None:
             trace.where.append(name)
 
-        def leave(_m: Any, _a: Any, _o: Any) -> None:
+        def leave(_m: Any, _a: Any, output: Any, name: str = name) -> None:
             if trace.where:
                 trace.where.pop()
+            if not name:
+                trace.returned += [trace.value(t) for t in tensors_in(output)]
 
         try:
             handles += [

@@ -242,6 +242,8 @@ def _weighed(seen: Observation, site: Site, shape: tuple[int, ...]) -> Tensor | 
                 return None
             w = w[target.numbers.clamp(0, len(w) - 1)]
         return (w != 0).broadcast_to(shape).flatten() if _broadcasts(tuple(w.shape), shape) else None
+    if site.form == "bce-by-hand" and site.nature.target is None and site.step is not None and site.step.op != "mul":
+        return None  # its two logarithms are weighed by y and 1 − y
     each = site.call.result if site.call is not None else site.step.outs[0] if site.step is not None and site.step.outs else None
     if each is None or each.tensor.numel() != torch.Size(shape).numel() or each.tensor.numel() < 2 or not _masked(each):
         return None

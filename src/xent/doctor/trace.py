@@ -137,6 +137,8 @@ class Trace:
         self.in_model = True
         self.where: list[str] = []
         self.open: Call | None = None
+        self.returned: list[Value] = []
+        """What the model itself returned, whatever `forward` made of it."""
         self._now: dict[int, Value] = {}
         self._places: dict[tuple[Any, ...], Value] = {}
 

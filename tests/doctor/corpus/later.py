@@ -220,6 +220,19 @@ def a_sigmoid_between_minus_two_and_two():
     return Net(), F.nll_loss, (rows(), labels(k=4))
 
 
+@fault("float-class-indices")
+def class_numbers_of_32_bits():
+    return mlp(), nn.CrossEntropyLoss(), (rows(), labels().int())
+
+
+@fault("broadcast-target")
+def logarithms_of_a_column():
+    def criterion(p, y):
+        return -(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()
+
+    return mlp(k=1, end=[nn.Sigmoid()]), criterion, (rows(), yes_no())
+
+
 # ── healthy ──
 
 
@@ -448,3 +461,52 @@ def a_mixture_of_three_gaussians():
         return -torch.logsumexp(log_pi + each, 1).mean()
 
     return Net(), criterion, (rows(), torch.randn(32))
+
+
+class TwoHeads(nn.Module):
+    """An answer, and something beside it."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head, self.beside = nn.Linear(8, 16), nn.Linear(16, 3), nn.Linear(16, 2)
+
+    def forward(self, x):
+        h = torch.tanh(self.body(x))
+        return self.head(h), torch.tanh(self.beside(h))
+
+
+@healthy
+def a_second_answer_for_another_day():
+    return TwoHeads(), lambda out, y: F.cross_entropy(out[0], y), (rows(), labels())
+
+
+@healthy
+def a_second_answer_left_by_forward():
+    return TwoHeads(), nn.CrossEntropyLoss(), (rows(), labels()), lambda model, batch: (model(batch[0])[0], batch[1])
+
+
+@healthy
+def points_against_all_points():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = nn.Linear(8, 30)
+
+        def forward(self, x):
+            return self.f(x).view(-1, 10, 3)
+
+    def criterion(a, y):
+        apart = ((a[:, :, None] - y[:, None]) ** 2).sum(-1)
+        return apart.min(1).values.mean() + apart.min(2).values.mean()
+
+    return Net(), criterion, (rows(12), torch.randn(12, 9, 3))
+
+
+@healthy
+def weights_of_samples_in_each_term():
+    def criterion(z, batch):
+        y, w = batch
+        p = torch.sigmoid(z[:, 0])
+        return -(w * y * torch.log(p + 1e-7) + w * (1 - y) * torch.log(1 - p + 1e-7)).mean()
+
+    return mlp(k=1), criterion, (rows(), (yes_no(), 3 * torch.rand(32)))

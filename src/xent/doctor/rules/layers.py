@@ -78,7 +78,7 @@ def untrained_parameters(case: Case) -> Found | None:
 
 def _dropped(case: Case, values: dict[str, Value]) -> list[str]:
     """Parameters whose results reach neither the cost nor what the model returns."""
-    used = {id(v) for out in (*case.seen.outputs, *case.ends) for v in case.trace.leaves(out)}
+    used = {id(v) for out in (*case.seen.outputs, *case.trace.returned, *case.ends) for v in case.trace.leaves(out)}
     return [
         n for n, g in case.gradients.items()
         if g is None and (v := values.get(n)) is not None and id(v) not in used and any(s.grad for s in v.used_by)
@@ -109,7 +109,8 @@ def _unrecorded(case: Case, values: dict[str, Value], reached: set[int]) -> list
 
 def _elsewhere(case: Case, value: Value) -> bool:
     """Whether what is made of a parameter is returned beside the answer, or thrown away: no business of this cost."""
-    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in case.seen.outputs)
+    used = [out for out in case.seen.outputs if any(not step.in_model for step in out.used_by)]
+    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in used)
 
 
 def _listed(names: list[str]) -> str:

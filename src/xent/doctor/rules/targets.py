@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from xent.doctor import goal
+from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.rules.base import Found, rule
@@ -106,7 +107,7 @@ def broadcast_target(case: Case) -> Found | None:
         if site.form not in ELEMENTWISE or site.indexed or not isinstance(site.target, Value):
             continue
         a, y = site.input.shape, site.target.shape
-        if a == y or not _crossed(a, y, bool(site.raised)):
+        if a == y or not _crossed(a, y, bool(site.raised)) or (_spread(site.input) and _spread(site.target)):
             continue
         words = said(case, site)
         same = torch.Size(a).numel() == torch.Size(y).numel()
@@ -139,6 +140,15 @@ def _crossed_by_hand(case: Case) -> Found | None:
         return Found({**words, "n": n, "pairs": n * torch.Size(a.shape).numel()}, "raised" if step.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a.shape))}))  # fmt: skip
     return None
+
+
+def _spread(value: Value) -> bool:
+    """Whether the criterion itself gave a value another axis: where it did so to both sides, all pairs are meant."""
+    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS and not value.made_by.in_model:
+        if value.made_by.op == "unsqueeze":
+            return True
+        value = value.made_by.ins[0]
+    return False
 
 
 def _crossed(a: tuple[int, ...], y: tuple[int, ...], raised: bool) -> bool:
