@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from doctor.corpus import HEALTHY, SICK, diagnosed
 from doctor.score import PAIRING, missed
 
+from xent import texts
 from xent.doctor.rules import RULES
 
 FIXED = [
@@ -58,6 +61,8 @@ def test_a_planted_fault_is_found_and_nothing_else(name):
     diagnosis = diagnosed(SICK[name].make)
     assert {f.rule for f in diagnosis.findings} == {SICK[name].rule, *OTHERS_TOO.get(name, ())}, str(diagnosis)
     assert not diagnosis.ok
+    for language in texts.LANGUAGES:
+        assert not re.search(r"\{[a-z_0-9]*\}|gain nan", diagnosis.text(language)), diagnosis.text(language)
 
 
 @pytest.mark.parametrize("name", HEALTHY)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from xent.doctor import goal
 from xent.doctor.cure import Cure
-from xent.doctor.evidence import Case, Layer
+from xent.doctor.evidence import Case, Layer, original_parameter
 from xent.doctor.rules.base import Found, rule
 from xent.doctor.trace import Step, Value
 
@@ -189,11 +191,17 @@ def saturated_units(case: Case) -> Found | None:
     if worst is None:
         return None
     share, step, mean_slope = worst
-    words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
+    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    size = float(made.outs[0].numbers.double().square().mean().sqrt()) if made is not None else 0.0
+    scale = 1 / size if size > 1 else 0.1
+    words = {"where": case.place(step.where), "squash": step.op.rstrip("_"), "scale": f"{scale:.2g}"}
+    words["layer"] = case.place(made.where) if made is not None else words["where"]
+    prepare = _changed(case, [made], lambda p: p.mul_(scale)) if made is not None else None
     high = float((step.outs[0].numbers > (0.5 if step.op.startswith("sigmoid") else 0)).double().mean())
     return Found(
-        {**words, "share": share, "slope": mean_slope, "high": high}, "", Cure("smaller-weights", words, ("normalise", "relu"))
-    )
+        {**words, "share": share, "slope": mean_slope, "high": high}, "",
+        Cure("smaller-weights", words, ("normalise", "relu"), _aim(case) if prepare else None, prepare),
+    )  # fmt: skip
 
 
 @rule("dead-units", "warning", "layers")
@@ -224,7 +232,46 @@ def dead_units(case: Case) -> Found | None:
         return None
     share, step, count, of = worst
     words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
-    return Found({**words, "share": share, "count": count, "of": of}, "", Cure("revive", words, ("leaky", "normalise")))
+    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    prepare = _changed(case, [made], _drawn) if made is not None else None
+    cure = Cure("revive", words, ("leaky", "normalise"), _aim(case) if prepare else None, prepare)
+    return Found({**words, "share": share, "count": count, "of": of}, "", cure)
+
+
+def _aim(case: Case) -> goal.Goal | None:
+    """What the main pairing is to learn: the measure for changes that lie before it."""
+    return goal.of_pairing(case.main, case) if case.main is not None and case.main.squash != "margin" else None
+
+
+def _changed(case: Case, steps: list[Step], change: Callable[[Tensor], object]) -> Callable[[nn.Module], None] | None:
+    """A change of the starting weights of these layers, for a trial."""
+    own = {n for n, p in case.seen.model.named_parameters() if p.requires_grad}
+    names = {found.name for step in steps for v in step.ins if (found := original_parameter(v)) is not None} & own
+    if not names:
+        return None
+
+    def prepare(model: nn.Module) -> None:
+        with torch.no_grad():
+            for name in sorted(names):
+                change(model.get_parameter(name))
+
+    return prepare
+
+
+def _drawn(p: Tensor) -> None:
+    """Weights anew with variance 1/inputs (2/inputs gives a rectifier its half back), biases 0."""
+    if p.ndim > 1:
+        torch.nn.init.kaiming_uniform_(p)
+    else:
+        p.zero_()
+
+
+def _even(p: Tensor) -> None:
+    """Weights with variance 1/inputs, biases 0."""
+    if p.ndim > 1:
+        torch.nn.init.normal_(p, std=p[0].numel() ** -0.5)
+    else:
+        p.zero_()
 
 
 def _ends(case: Case) -> tuple[Layer, Layer, float, int] | None:
@@ -245,7 +292,9 @@ def vanishing_gradient(case: Case) -> Found | None:
         return None
     first, last, ratio, n = ends
     words = {"first": case.place(first.name), "last": case.place(last.name)}
-    return Found({**words, "ratio": ratio, "layers": n}, "", Cure("let-through", words, ("normalise", "relu")))
+    prepare = _changed(case, [layer.step for layer in case.layers], _even)
+    cure = Cure("let-through", words, ("normalise", "relu"), _aim(case) if prepare else None, prepare)
+    return Found({**words, "ratio": ratio, "layers": n}, "", cure)
 
 
 @rule("exploding-gradient", "warning", "gradient", "layers")
@@ -257,10 +306,11 @@ def exploding_gradient(case: Case) -> Found | None:
     if ends is not None and ends[2] > GROWS:
         first, last, ratio, n = ends
         words = {"first": case.place(first.name), "last": case.place(last.name)}
+        prepare = _changed(case, [layer.step for layer in case.layers], _even)
         return Found(
             {**words, "ratio": ratio, "layers": n, "norm": whole},
             "",
-            Cure("smaller-weights", {"where": words["first"], "squash": ""}, ("clip", "normalise")),
+            Cure("even-weights", words, ("clip", "normalise"), _aim(case) if prepare else None, prepare),
         )
     if GROWS * 10 < whole < float("inf"):
         size = float(torch.stack([p.detach().double().norm() for p in case.seen.model.parameters()]).norm())

@@ -80,9 +80,10 @@ def low_precision_cost(case: Case) -> Found | None:
             dtype = str(low.tensor.dtype).rpartition(".")[2]
             exact = _error_of(case, low)
             words = {"dtype": dtype, "where": step.op}
-            return Found(
-                {**words, "digits": 2 if dtype == "bfloat16" else 3, "off": exact}, "", Cure("float-cost", words, ("autocast",))
-            )
+            p = case.pairing(site)
+            aim = goal.of_pairing(p, case) if p is not None and p.squash != "margin" else None
+            cure = Cure("float-cost", words, ("autocast",), aim)
+            return Found({**words, "digits": 2 if dtype == "bfloat16" else 3, "off": exact}, "", cure)
     return None
 
 

@@ -58,6 +58,8 @@ def target_outside_domain(case: Case) -> Found | None:
         if variant == "labels":
             if bool(((y == 0) | (y == 1)).all()) and bool((y == 0).any()):
                 share = float((y == 0).double().mean())
+                step = case.weighted(site.input)
+                words["layer"] = case.place(step.where) if step is not None else "model"
                 evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": share}
                 return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
             continue
@@ -74,7 +76,24 @@ def target_outside_domain(case: Case) -> Found | None:
         evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high,
                     "share": float(outside.double().mean()) if not sums_off else 1.0}  # fmt: skip
         key = {"distribution": "make-distribution", "reach": "linear-output"}.get(variant, "scale-targets")
-        return Found(evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else ()))
+        aim = _scaled_goal(case, site, variant)
+        return Found(
+            evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else (), aim)
+        )
+    return None
+
+
+def _scaled_goal(case: Case, site: Site, variant: str) -> goal.Goal | None:
+    """The cost with its targets brought into their domain: between 0 and 1, or to a sum of 1 over the classes."""
+    y = site.target.numbers.double()
+    z = site.nature.z if site.nature.squashed or site.nature.is_log else site.input
+    if tuple(y.shape) != site.input.shape:
+        return None
+    if variant == "probability" and bool(y.max() > y.min()):
+        return goal.of_site(case, site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
+    axis = site.axis if site.axis is not None else site.nature.axis
+    if variant == "distribution" and axis is not None and bool((y >= 0).all()):
+        return goal.of_site(case, site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
     return None
 
 
