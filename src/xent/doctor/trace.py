@@ -138,7 +138,7 @@ class Trace:
         self.where: list[str] = []
         self.open: Call | None = None
         self.returned: list[Value] = []
-        """What the model itself returned, whatever `forward` made of it."""
+        """What the model itself returned, whatever `forward` made of it, and its parts where they return several things."""
         self._now: dict[int, Value] = {}
         self._places: dict[tuple[Any, ...], Value] = {}
 

@@ -284,11 +284,18 @@ def _ends(case: Case) -> tuple[Layer, Layer, float, int] | None:
     return first, last, first.push / last.push, len(layers)
 
 
+def _weight_of_first(case: Case) -> float:
+    """How much a change of the first layers by their own size does, beside one of the last: ‖δ‖·‖z‖, which no scale changes."""
+    layers = [layer for layer in case.layers if layer.push > 0]
+    first = max(layer.push * layer.norm for layer in layers[: max(1, len(layers) // 4)])
+    return first / max(layers[-1].push * layers[-1].norm, 1e-300)
+
+
 @rule("vanishing-gradient", "warning", "gradient", "layers")
 def vanishing_gradient(case: Case) -> Found | None:
     """What reaches the first layers is a thousandth of what the last one gets."""
     ends = _ends(case)
-    if ends is None or not ends[2] < FADES:
+    if ends is None or not ends[2] < FADES or not _weight_of_first(case) < FADES:
         return None
     first, last, ratio, n = ends
     words = {"first": case.place(first.name), "last": case.place(last.name)}
