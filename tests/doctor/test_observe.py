@@ -190,6 +190,7 @@ class Raises(nn.Linear):
     [
         ((nn.Linear(4, 3), None, (X,)), InputError, "no criterion.*tensor of shape"),
         ((nn.Linear(4, 3), nn.CrossEntropyLoss(), (X.to("meta"), Y)), InputError, r"on cpu.*on meta.*\.to\('cpu'\)"),
+        ((nn.Linear(4, 3, device="meta"), nn.CrossEntropyLoss(), (X.to("meta"), Y)), InputError, "meta device.*no numbers"),
         ((nn.Linear(4, 3).requires_grad_(False), nn.CrossEntropyLoss(), (X, Y)), InputError, "frozen"),
         ((nn.ReLU(), nn.CrossEntropyLoss(), (X, Y)), InputError, "no parameters"),
         ((NoTensor(4, 3), nn.CrossEntropyLoss(), (X, Y)), InputError, "a list of 2 and no tensor"),
@@ -224,6 +225,21 @@ def test_any_batch_through_forward():
     ):
         criterion = nn.CrossEntropyLoss() if forward(model, batch).__class__ is tuple else None
         assert diagnose(model, criterion, batch, forward=forward).picture.name == "cross-entropy@softmax"
+
+
+def test_a_batch_of_the_users_own_class_stays():
+    @dataclass
+    class Batch:
+        x: torch.Tensor
+        y: torch.Tensor
+
+    def forward(model, batch):
+        batch.x.mul_(2)
+        return model(batch.x), batch.y
+
+    batch = Batch(X.clone(), Y)
+    assert diagnose(nn.Linear(4, 3), nn.CrossEntropyLoss(), batch, forward=forward).picture.n == len(Y)
+    assert torch.equal(batch.x, X)
 
 
 @pytest.mark.slow

@@ -66,6 +66,35 @@ def transformer():
         return transformers.GPT2LMHeadModel(config)
 
 
+def encoder():
+    """A BERT of two layers and its pooler, so small that its first layers get little from its small weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import transformers
+
+        config = transformers.BertConfig(
+            vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, num_labels=3
+        )
+        return transformers.BertForSequenceClassification(config)
+
+
+class Headed(nn.Module):
+    """A head of one's own, which leaves the pooler's answer alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = encoder().bert, nn.Linear(16, 3)
+
+    def forward(self, input_ids):
+        return self.head(self.body(input_ids).last_hidden_state[:, 0])
+
+
+def labelled():
+    import transformers
+
+    return transformers.BatchEncoding({"input_ids": torch.randint(1, 50, (9, 8)), "labels": torch.arange(9) % 3})
+
+
 def images():
     return torch.randn(10, 3, 12, 12), torch.arange(10) % 5
 
@@ -111,6 +140,10 @@ CASES = {
     "transformer": (None, lambda: (transformer(), next_token, tokens())),
     "transformer, its own cost": (
         None, lambda: (transformer(), None, {"input_ids": tokens()[0], "labels": tokens()[0]})
+    ),
+    "encoder, its own cost, the tokenizer's batch": (None, lambda: (encoder(), None, labelled())),
+    "encoder with a head of one's own": (
+        None, lambda: (Headed(), nn.CrossEntropyLoss(), ({"input_ids": labelled()["input_ids"]}, torch.arange(9) % 3))
     ),
     "transformer, softmax twice": (
         "probabilities-as-logits", lambda: (transformer(), lambda z, y: next_token(z.softmax(-1), y), tokens())

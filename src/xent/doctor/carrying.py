@@ -36,10 +36,14 @@ def same(a: Value, b: Value) -> bool:
 
 
 def original(value: Value) -> Value:
-    """A value before what only copies it."""
-    while value.made_by is not None and value.made_by.op in COPYING:
-        value = value.made_by.ins[0]
-    return value
+    """A value before what only copies it; of views that are the same, the first."""
+    while True:
+        if value.made_by is not None and value.made_by.op in COPYING:
+            value = value.made_by.ins[0]
+        elif value.twin is not None and value.twin is not value:
+            value = value.twin
+        else:
+            return value
 
 
 def moved_axis(step: Step, x: Value, out: Value, axis: int) -> int | None:

@@ -213,7 +213,8 @@ class Diagnosis:
         words, p = texts.page("doctor", language)["words"], self.picture
         if not p.name:
             return str(words["no-picture"])
-        return str(words["gain"].format(name=p.name, n=p.n, gain=f"{p.gain:.3g}", wrong=p.wrong, stalled=p.stalled))
+        key = "gain" if not math.isnan(p.gain) else "gain-none"
+        return str(words[key].format(name=p.name, n=p.n, gain=f"{p.gain:.3g}", wrong=p.wrong, stalled=p.stalled))
 
     def not_checked(self, language: str) -> dict[str, list[str]]:
         """The rules that could not look, by their reason."""

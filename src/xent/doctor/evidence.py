@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import VIEWS, carry, original
+from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
@@ -64,6 +64,13 @@ class Case:
         leaves.sort(key=lambda v: v.role != "y")
         return leaves[0].shape[0] if leaves else 0
 
+    @cached_property
+    def ends(self) -> list[Value]:
+        """The cost, and all that a cost was made from: inputs and targets of the sites."""
+        cost = self.seen.cost
+        named = [v for site in self.sites for v in (site.input, site.target) if isinstance(v, Value)]
+        return [*named, *([self.trace.value(cost)] if cost is not None and self.trace.knows(cost) else [])]
+
     def roles(self, thing: Any) -> set[str]:
         """The roles of what a value was made from."""
         return self.trace.sources(thing) if isinstance(thing, Value) else {"constant"}
@@ -85,6 +92,12 @@ class Case:
         y, nature = site.target.numbers.double(), site.nature
         near = 1e-3 * (nature.high - nature.low)
         return bool((y < nature.low - near).any() or (y > nature.high + near).any())
+
+    def given(self, site: Site) -> bool:
+        """Whether a site's targets are the batch's and its logits are the model's to learn: a frozen judge's are neither."""
+        step = self.weighted(site.nature.z if site.nature.squashed or site.nature.is_log else site.input)
+        own = [p for v in step.ins if (p := original_parameter(v)) is not None] if step is not None else []
+        return self.from_targets(site) and (not own or any(p.learns for p in own))
 
     def has_logarithm(self, z: Value) -> bool:
         """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
@@ -119,6 +132,20 @@ class Case:
             else:
                 return None
         return None
+
+    def similarities(self, value: Value) -> bool:
+        """Whether a value holds products of two learned answers with each other: what its axes count are samples, not classes."""
+        for _ in range(40):
+            step = value.made_by
+            if step is None or not step.ins:
+                return False
+            if step.op in ("mm", "bmm", "matmul", "_cdist_forward"):
+                return not self._weight(step) and sum(v.learns for v in step.ins) > 1
+            learned = [v for v in step.ins if v.learns and v.role != "param"]
+            if step.op not in ELEMENTWISE | VIEWS or len(learned) != 1:
+                return False
+            value = learned[0]
+        return False
 
     def _weight(self, step: Step) -> bool:
         return any(original_parameter(v) is not None for v in step.ins)

@@ -101,12 +101,17 @@ def _cut(thing: Any, held: dict[int, Any]) -> None:
 
 
 def copied_batch(batch: Any) -> Any:
-    """The batch with its tensors copied; the same tensor twice stays one."""
-    made: dict[int, Tensor] = {}
+    """The batch with its tensors copied, objects of the user's own classes too; the same tensor twice stays one."""
+    made: dict[int, Any] = {}
 
     def one(thing: Any) -> Any:
         if not isinstance(thing, Tensor):
-            return thing
+            if not hasattr(thing, "__dict__") or isinstance(thing, type | nn.Module):
+                return thing
+            try:
+                return copy.deepcopy(thing, made)
+            except Exception:  # an open file, say: it is used as it is
+                return thing
         if id(thing) not in made:
             made[id(thing)] = thing.detach().clone().requires_grad_(thing.requires_grad)
         return made[id(thing)]

@@ -29,9 +29,9 @@ REACH = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0), "har
 class Nature:
     """What a value is: `kind` of z (a value), for softmax and its logarithm over which of this value's axes.
 
-    kind: raw, sigmoid, tanh, softmax, hard (piecewise linear), log (of the nature `kind` of `inner`), rectified, exp, max, sum-exp,
-    log-sum-exp. `low` and `high` are where a squashed answer ends, after scaling. `turned` is 1 − a. `eps` softens or clamps a
-    probability before its logarithm.
+    kind: raw, sigmoid, tanh, softmax, hard (piecewise linear), scaled (a softmax times a number), log (of the nature `kind` of
+    `inner`), rectified, exp, max, sum-exp, log-sum-exp. `low` and `high` are where a squashed answer ends, after scaling. `turned`
+    is 1 − a. `eps` softens or clamps a probability before its logarithm.
     """
 
     kind: str
@@ -43,6 +43,8 @@ class Nature:
     turned: bool = False
     eps: float = 0.0
     picked: bool = False
+    target: Value | None = None
+    """What chose between a and 1 − a, where both were put into one."""
     step: Step | None = None
     """Where the squashing ran."""
 
@@ -93,6 +95,8 @@ class Natures:
         x = step.ins[0]
         if step.op == "where":
             inputs = [v for v in step.ins[1:] if v.learns] or step.ins[1:]
+            if len(inputs) == 2 and step.op == "where":
+                return self._chosen(inputs[0], inputs[1], step.ins[0])
             if len(inputs) > 1 or not inputs:
                 return None
             x = inputs[0]
@@ -106,6 +110,12 @@ class Natures:
             axis = None
         picked = before.picked or step.op in ("gather", "index", "take_along_dim", "select", "masked_select", "take")
         return replace(before, axis=axis, picked=picked)
+
+    def _chosen(self, a: Value, b: Value, y: Value) -> Nature | None:
+        """The probability of what is true: a where y is 1, 1 − a where it is 0."""
+        of_a, of_b = self.of(a), self.of(b)
+        known = (of_a.squashed or of_a.is_log) and (of_a.kind, of_a.inner) == (of_b.kind, of_b.inner) and same(of_a.z, of_b.z)
+        return replace(of_a, picked=True, target=y) if known and of_b.turned and not of_a.turned else None
 
     def _rectified(self, step: Step, out: Value) -> Nature | None:
         x = step.ins[0]
@@ -263,7 +273,7 @@ def _add(natures: Natures, step: Step, out: Value) -> Nature | None:
             constant = _number(other)
             if constant is not None:
                 return _affine(natures.of(value), 1.0, constant)
-        return None
+        return _both(natures, a, b) or _both(natures, b, a)
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
     if not isinstance(value, Value) or not isinstance(constant, int | float):
         return None
@@ -271,6 +281,22 @@ def _add(natures: Natures, step: Step, out: Value) -> Nature | None:
     if before.kind == "exp" and constant == 1:
         return replace(before, kind="exp-plus-one")
     return _affine(before, 1.0, float(constant))
+
+
+def _both(natures: Natures, a: Value, b: Value) -> Nature | None:
+    """y·p + (1 − y)·(1 − p)."""
+    parts = []
+    for product in (a, b):
+        step = product.made_by
+        learned = [v for v in step.ins if v.learns] if step is not None and step.op == "mul" else []
+        given = [v for v in step.ins if not v.learns] if step is not None else []
+        if len(learned) != 1 or len(given) != 1:
+            return None
+        parts.append((learned[0], given[0]))
+    (p, y), (q, c) = parts
+    complement = c.made_by is not None and c.made_by.op == "rsub" and same(c.made_by.ins[0], y)
+    alike = complement and natures.of(p).squashed and p.shape == y.shape
+    return natures._chosen(p, q, y) if alike else None
 
 
 def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
@@ -283,7 +309,8 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
             before = natures.of(value)
             if not other.learns and _noise(other):
                 return before if before.kind != "raw" else None  # dropout
-            if not other.learns and before.kind in ("softmax", "log") and (value.learns or not a.learns):
+            picks = {"y", "batch", "x"} & natures.trace.sources(other) or not other.tensor.is_floating_point()
+            if not other.learns and before.kind in ("softmax", "log") and picks and (value.learns or not a.learns):
                 return replace(before, picked=True) if out.shape == value.shape else None
         return None
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
@@ -354,7 +381,7 @@ def _affine(before: Nature, scale: float, shift: float) -> Nature | None:
     ends = sorted((before.low * scale + shift, before.high * scale + shift))
     turned = before.turned != (scale < 0)
     if before.kind == "softmax" and (scale, shift) not in ((1, 0), (-1, 1)):
-        return None
+        return replace(before, kind="scaled", inner="softmax", low=ends[0], high=ends[1]) if scale > 0 else None
     return replace(before, low=ends[0], high=ends[1], turned=turned)
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from xent.doctor import guard
 from xent.doctor.trace import NAMES, Calls, Operations, Trace, Value, bare_calls
@@ -71,12 +70,17 @@ def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
     parameters = list(model.parameters())
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in parameters):
         raise InputError(f"{type(model).__name__} has lazy layers without weights yet: run it once on a batch first.")
+    if any(p.is_meta for p in parameters) and any(t.is_meta for t in tensors_in(batch)):
+        raise InputError(
+            f"{type(model).__name__} and its batch are on the meta device, which holds shapes and no numbers: move both to one "
+            "that computes, with .to_empty(device='cpu') and new weights."
+        )
     if any(p.is_inference() for p in parameters):
         raise InputError(f"{type(model).__name__} was made under torch.inference_mode(), so nothing in it can be trained.")
     if not any(p.requires_grad for p in parameters):
         why = "all of its parameters are frozen (requires_grad is False)" if parameters else "it has no parameters"
         raise InputError(f"nothing in {type(model).__name__} can be trained: {why}. Give the model that the optimizer trains.")
-    tensors = [t for t in tree_leaves(batch) if isinstance(t, Tensor)]
+    tensors = tensors_in(batch)
     if not tensors and forward is None:
         raise InputError(f"the batch holds no tensor: give (x, y), or what your forward(model, batch) takes; {said(batch)} came.")
     homes = {p.device for p in parameters}
@@ -230,9 +234,11 @@ def _places(model: nn.Module, trace: Trace) -> Iterator[None]:
         def enter(_m: Any, _a: Any, name: str = name) -> None:
             trace.where.append(name)
 
-        def leave(_m: Any, _a: Any, _o: Any) -> None:
+        def leave(_m: Any, _a: Any, output: Any, name: str = name) -> None:
             if trace.where:
                 trace.where.pop()
+            if not name or not isinstance(output, Tensor):
+                trace.returned += [trace.value(t) for t in tensors_in(output)]
 
         try:
             handles += [

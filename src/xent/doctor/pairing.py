@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import xent.outputs
-from xent.doctor.carrying import carry, original
+from xent.doctor.carrying import VIEWS, carry, original
 from xent.doctor.natures import Natures
 from xent.doctor.observe import Observation
 from xent.doctor.sites import ERRORS, Site
@@ -21,6 +21,7 @@ from xent.doctor.trace import Value
 from xent.errors import XentError
 
 STALLED_ERROR, STALLED_GAIN = 0.5, 0.1
+MASKING = ("mul", "mul_", "div", "where", "masked_fill", "masked_fill_", "index", "masked_select", "dot", "mv")
 MOST = 1 << 22
 """So many numbers of z are looked at; of more, evenly spaced rows."""
 
@@ -102,9 +103,13 @@ def read(seen: Observation, natures: Natures, site: Site) -> Pairing:
         y, keep, count = distribution(site, shape, axis, some)
         smoothing = float(site.option("label_smoothing", 0.0) or 0.0)
         y = y * (1 - smoothing) + smoothing / classes
+        weighed = _weighed(seen, site, (*shape[:axis], *shape[axis + 1 :]))
+        keep = keep if weighed is None else keep & weighed[some]
         z, delta, y = z[keep], delta[keep], y[keep]
     else:
         y, keep = elementwise(site, tuple(z.shape))
+        weighed = _weighed(seen, site, tuple(z.shape))
+        keep = keep if weighed is None else keep & weighed
         z, delta, y = (t.flatten()[keep].double() for t in (z, delta, y))
         count = len(z)
     if not z.numel():
@@ -148,8 +153,6 @@ def _frame(seen: Observation, site: Site, z_value: Value) -> Tensor:
         return index
     moved = carry(seen.trace, z_value, site.input, index)
     if moved is None:
-        if z_value.shape == site.input.shape:
-            return index
         raise Unseen("way")
     return moved
 
@@ -227,6 +230,43 @@ def elementwise(site: Site, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     else:
         raise Unseen("no-target")
     return y, torch.ones(y.numel(), dtype=torch.bool, device=y.device)
+
+
+def _weighed(seen: Observation, site: Site, shape: tuple[int, ...]) -> Tensor | None:
+    """Which samples have another weight than 0, flat; None where nothing weighs them one by one."""
+    weight, target = site.option("weight"), site.target
+    if isinstance(weight, Value) and weight.tensor.numel() > 1:
+        w = weight.numbers
+        if site.axis is not None:
+            if not isinstance(target, Value) or target.numbers.is_floating_point():
+                return None
+            w = w[target.numbers.clamp(0, len(w) - 1)]
+        return (w != 0).broadcast_to(shape).flatten() if _broadcasts(tuple(w.shape), shape) else None
+    if site.form == "bce-by-hand" and site.nature.target is None and site.step is not None and site.step.op != "mul":
+        return None  # its two logarithms are weighed by y and 1 − y
+    each = site.call.result if site.call is not None else site.step.outs[0] if site.step is not None and site.step.outs else None
+    if each is None or each.tensor.numel() != torch.Size(shape).numel() or each.tensor.numel() < 2 or not _masked(each):
+        return None
+    through = seen.gradient([each.tensor])[0]
+    return None if through is None else (through != 0).flatten()
+
+
+def _broadcasts(shape: tuple[int, ...], onto: tuple[int, ...]) -> bool:
+    try:
+        return tuple(torch.broadcast_shapes(shape, onto)) == onto
+    except RuntimeError:
+        return False
+
+
+def _masked(value: Value, depth: int = 0) -> bool:
+    """Whether some of the single costs are dropped, or multiplied by given numbers, before they are summed."""
+    for step in value.used_by:
+        if step.op in MASKING and any(not v.learns and v.tensor.numel() > 1 for v in step.ins):
+            return True
+        onward = step.op in VIEWS or step.op in ("pow", "square", "abs", "neg", "mul", "add", "sub", "rsub", "smooth_l1_loss")
+        if onward and depth < 4 and step.outs and _masked(step.outs[0], depth + 1):
+            return True
+    return False
 
 
 def _scale(seen: Observation, site: Site, rows: int, classes: int) -> float | None:

@@ -69,7 +69,9 @@ def find(trace: Trace, natures: Natures, *, own: bool) -> list[Site]:
     sites = [site for call in trace.calls if (site := _of_call(call, natures)) is not None]
     free = [s for s in trace.steps if s.call is None and s.outs and s.grad and (own or not s.in_model)]
     known = {original(site.nature.z).id for site in sites}
-    by_hand = [*_logarithms(free, natures, trace, own), *_differences(free, natures), *_margins(free, natures)]
+    by_hand = [
+        *_logarithms(free, natures, trace, own), *_partitions(free, natures), *_differences(free, natures), *_margins(free, natures)
+    ]  # fmt: skip
     return sites + [site for site in by_hand if original(site.nature.z).id not in known or site.form not in ERRORS]
 
 
@@ -135,8 +137,79 @@ def _logarithms(steps: list[Step], natures: Natures, trace: Trace, own: bool) ->
     return sites
 
 
+def _partitions(steps: list[Step], natures: Natures) -> list[Site]:
+    """Cross-entropy of a sigmoid as log(1 + e^z) − yz, by hand, and the Poisson cost e^z − yz: z times the target, and the rest."""
+    rest: dict[int, set[str]] = {}
+    for step in steps:
+        if step.op in ("softplus", "exp", "log1p", "relu", "clamp_min", "clamp", "abs", "logaddexp", "maximum"):
+            for z in (v for v in step.ins if v.learns):
+                inside = z.made_by.ins[0] if z.made_by is not None and z.made_by.op == "neg" else z
+                rest.setdefault(original(inside).id, set()).add(step.op)
+    sites: dict[int, Site] = {}
+    for step in steps:
+        learned = [v for v in step.ins if v.learns] if step.op == "mul" else []
+        given = [v for v in step.ins if not v.learns and v.tensor.numel() > 1]
+        if len(learned) != 1 or len(given) != 1 or not _of_batch(given[0]) or _complement(given[0]) is not None:
+            continue
+        z, y = learned[0], given[0]
+        there = rest.get(original(z).id, set())
+        stable = "abs" in there and there & {"relu", "clamp_min", "clamp", "maximum"}
+        if (there & {"softplus", "logaddexp"} or stable) and _opposite(step.outs[0], z):
+            form = "bce-logits"
+        elif there == {"exp"} and natures.of(z).kind == "raw" and not _log1p_of_exp(z, steps):
+            form = "poisson"
+        else:
+            form = _softplus_pair(z, y, steps)
+            z = z.made_by.ins[0].made_by.ins[0] if form and z.made_by and z.made_by.ins[0].made_by else z
+        if form:
+            sites.setdefault(original(z).id, Site(form, z, _unscaled(y), step=step, nature=natures.of(z)))
+    return list(sites.values())
+
+
+def _opposite(product: Value, z: Value) -> bool:
+    """Whether yz is taken from log(1 + e^z), in whatever form, without a factor at either."""
+    for step in product.used_by:
+        others = [v for v in step.ins if v is not product]
+        if step.op in VIEWS or step.op == "neg":
+            return _opposite(step.outs[0], z)
+        if step.op not in ("sub", "rsub", "add") or not others or step.argument(2, "alpha", 1) != 1:
+            continue
+        made = others[0].made_by
+        parts = [v.made_by for v in (others[0], *(made.ins if made is not None and made.op in ("add", "sub") else ()))]
+        if any(p is not None and p.op in ("softplus", "logaddexp", "relu", "clamp_min", "clamp", "maximum") for p in parts):
+            return True
+    return False
+
+
+def _unscaled(value: Value) -> Value:
+    """The targets without a constant factor, the weight of a class."""
+    while value.made_by is not None and value.made_by.op in ("mul", "div") and value.made_by.ins:
+        parts = [v for v in value.made_by.ins if _of_batch(v)]
+        if len(parts) != 1:
+            return value
+        value = parts[0]
+    return value
+
+
+def _log1p_of_exp(z: Value, steps: list[Step]) -> bool:
+    """Whether e^z goes on into log(1 + e^z), or is divided by, as in a softmax."""
+    powers = [s.outs[0] for s in steps if s.op == "exp" and s.ins and original(s.ins[0]) is original(z)]
+    onward = [(v, s) for v in powers for s in v.used_by if s.op in ("log1p", "add", "div", "log", "sum")]
+    return any(len(s.outs[0].shape) >= len(v.shape) for v, s in onward)
+
+
+def _softplus_pair(product: Value, y: Value, steps: list[Step]) -> str:
+    """The form of y·log(1 + e^−z) beside (1 − y)·log(1 + e^z), given the first."""
+    made = product.made_by
+    if made is None or made.op != "softplus" or made.ins[0].made_by is None or made.ins[0].made_by.op != "neg":
+        return ""
+    z = original(made.ins[0].made_by.ins[0])
+    other = any(s.op == "softplus" and original(s.ins[0]) is z for s in steps)
+    return "bce-logits" if other else ""
+
+
 def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[Step]) -> Site | None:
-    z = original(natures.of(logs[0][1]).z)
+    z, axis = original(natures.of(logs[0][1]).z), natures.of(logs[0][1]).axis
     for step in steps:
         x = next((v for v in step.ins if v.learns and _is_of(natures, v, z)), None)
         if x is None or step.op not in ("gather", "index", "take_along_dim", "mul", "nll_loss_forward", "dot", "mm", "xlogy"):
@@ -144,6 +217,10 @@ def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
         nature = natures.of(x)
         if nature.picked:
             continue
+        if nature.kind == "raw" and step.op == "mul":  # log Σe^z − Σyz
+            nature = Nature("log", z, axis, inner="softmax", step=natures.of(logs[0][1]).step)
+            if not any(_of_batch(v) and v.shape == x.shape for v in step.ins if not v.learns):
+                continue
         site = _picked(step, x, nature, z)
         if site is not None:
             return site
@@ -200,6 +277,13 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
     margin = _margin(nature.z)
     if margin is not None:
         return Site("logistic", margin[0], margin[1], step=margin[2], nature=natures.of(margin[0]))
+    chosen = next((v for _, v in logs if natures.of(v).target is not None), None)
+    if chosen is not None:
+        return Site("bce-by-hand", chosen, natures.of(chosen).target, step=chosen.made_by, nature=natures.of(chosen))
+    known = _weighed_both(straight, turned)
+    if known is not None:
+        value, y = known
+        return Site("bce-by-hand", value, y, step=value.made_by, nature=natures.of(value))
     if all(natures.of(v).picked for _, v in logs):
         z = original(nature.z)
         for step in steps:
@@ -221,12 +305,42 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
                         return site
                 other = next((v for v in step.ins if not v.learns), None)
                 if step.op == "mul" and other is not None and other.tensor.numel() > 1:
-                    target = other if way > 0 else _complement(other)
+                    weighs = _unscaled(other)
+                    target = weighs if way > 0 else _complement(weighs)
                     if target is not None:
                         return Site(
                             "bce-by-hand", value, target, step=step, nature=natures.of(value), both=bool(straight and turned)
                         )
     return None
+
+
+def _weighed_both(straight: list[Value], turned: list[Value]) -> tuple[Value, Value] | None:
+    """(log a, y) where log a is weighed by y and log(1 − a) by 1 − y, whatever else weighs them."""
+    against = {original(y).id for v in turned for f in _factors(v) if (y := _complement(f)) is not None}
+    return next(((v, y) for v in straight for y in _factors(v) if original(y).id in against), None)
+
+
+def _factors(value: Value, depth: int = 0) -> list[Value]:
+    """The given factors of the product that a value goes into."""
+    found: list[Value] = []
+    for step in value.used_by if depth < 6 else ():
+        if step.op == "neg" or step.op in VIEWS:
+            found += _factors(step.outs[0], depth + 1)
+        elif step.op in ("mul", "mul_") and step.outs:
+            for other in (v for v in step.ins if v is not value):
+                found += _given_in(other)
+            found += _factors(step.outs[0], depth + 1)
+    return found
+
+
+def _given_in(value: Value, depth: int = 0) -> list[Value]:
+    """The given factors of a product."""
+    made = value.made_by
+    product = made is not None and made.op in ("mul", "mul_", "neg") and depth < 6
+    inside = [factor for v in made.ins for factor in _given_in(v, depth + 1)] if made is not None and product else []
+    if not value.learns and value.tensor.numel() > 1:
+        return [value, *inside]
+    return inside
 
 
 def _complement(value: Value) -> Value | None:

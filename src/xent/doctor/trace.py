@@ -71,6 +71,10 @@ class Value:
     """What it held, where an in-place operation has written over it since."""
     overwritten: bool = False
     used_by: list[Step] = field(default_factory=list)
+    version: int = 0
+    """How often its memory had been written to when it was made."""
+    twin: Value | None = None
+    """The first value of the same view of the same memory, as z[:, 0] taken twice."""
 
     @property
     def numbers(self) -> Tensor:
@@ -133,6 +137,8 @@ class Trace:
         self.in_model = True
         self.where: list[str] = []
         self.open: Call | None = None
+        self.returned: list[Value] = []
+        """What the model itself returned, whatever `forward` made of it, and its parts where they return several things."""
         self._now: dict[int, Value] = {}
         self._places: dict[tuple[Any, ...], Value] = {}
 
@@ -156,11 +162,13 @@ class Trace:
         return seen
 
     def _add(self, tensor: Tensor, **about: Any) -> Value:
-        made = Value(len(self.values), tensor, **about)
+        made = Value(len(self.values), tensor, **about, version=tensor._version)
         self.values.append(made)
         self._now[id(tensor)] = made
         if tensor.layout == torch.strided and tensor.numel():
-            self._places.setdefault(_place(tensor), made)
+            first = self._places.setdefault(_place(tensor), made)
+            if first is not made and first.version == made.version and made.made_by is not None:
+                made.twin = first
         return made
 
     def note(self, func: Any, args: Any, kwargs: Any) -> Step:

@@ -52,6 +52,7 @@ def diagnosed(make: Callable[[], tuple[Any, ...]], **options: Any) -> Any:
 
 
 from . import further as further
+from . import later as later
 from . import ours as ours
 from . import right as right
 from . import wrong as wrong

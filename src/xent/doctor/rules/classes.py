@@ -27,12 +27,13 @@ def float_class_indices(case: Case) -> Found | None:
         if site.raised and not y.is_floating_point() and tuple(y.shape) == shape and one_hot(y) == site.axis:
             aim = goal.of_site(case, site, "softmax", y.argmax(dim=site.axis), axis=site.axis)
             return Found({**words, "classes": classes_of(site) or 0}, "one-hot", Cure("class-numbers", words, (), aim))
-        form = y.is_floating_point() or (bool(site.raised) and tuple(y.shape) != rest)
+        narrow = bool(site.raised) and y.dtype not in (torch.int64, torch.uint8)
+        form = y.is_floating_point() or narrow or (bool(site.raised) and tuple(y.shape) != rest)
         if not form or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel() or tuple(y.squeeze().shape) != rest:
             continue
         whole = bool((y == y.round()).all())
         aim = goal.of_site(case, site, "softmax", y.reshape(rest).long(), axis=site.axis) if whole else None
-        variant = "" if y.is_floating_point() else "column"
+        variant = "column" if tuple(y.shape) != rest and not y.is_floating_point() else ""
         return Found({**words, "classes": classes_of(site) or 0}, variant, Cure("long-targets", words, (), aim))
     step = _failed(case, ("gather", "index", "scatter_", "scatter"))
     if step is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from collections import Counter
+from collections.abc import Callable
 
+import torch
+from torch import Tensor, nn
+
+from xent.doctor import goal
 from xent.doctor.cure import Cure
-from xent.doctor.evidence import Case, Layer
+from xent.doctor.evidence import Case, Layer, original_parameter
 from xent.doctor.rules.base import Found, rule
 from xent.doctor.trace import Step, Value
 
@@ -16,6 +20,8 @@ MOST = 0.5
 FADES, GROWS = 1e-3, 1e3
 CUTTING = ("detach", "argmax", "round", "floor", "sign", "gt", "ge", "lt", "le", "_to_copy", "topk", "sort")
 """Operations that gradients do not pass."""
+FLAT = ("round", "floor", "ceil", "trunc", "fix", "sign", "sgn", "heaviside")
+"""Operations whose slope is 0 wherever they have one."""
 
 
 @rule("untrained-parameters", "error", "cost")
@@ -55,18 +61,58 @@ def untrained_parameters(case: Case) -> Found | None:
         evidence = {"names": shapes, "count": count, "of": total, "where": where}
         return Found(evidence, "unregistered", Cure("register", {"names": shapes}))
     sizes = {n: p.numel() for n, p in seen.model.named_parameters()}
-    for names, variant, severity in ((cut, "", ""), (_alone(unused, case), "unused", "warning")):
+    flat, step = _flattened(case, values)
+    kinds = (
+        (cut, "", "keep-graph", "", _cut(case)),
+        (flat, "flat", "keep-graph", "", _at(case, step)),
+        (_alone(unused, case), "unused", "use-or-freeze", "warning", ""),
+        (_alone(_dropped(case, values), case), "dropped", "use-or-freeze", "warning", ""),
+        (_unrecorded(case, values, reached), "unrecorded", "freeze-or-record", "warning", ""),
+    )
+    for names, variant, cure, severity, where in kinds:
         if names:
-            where = _cut(case) if names is cut else ""
             words = {"names": _listed(names), "where": where}
             evidence = {**words, "count": sum(sizes[n] for n in names), "of": total}
-            return Found(evidence, variant, Cure("keep-graph" if names is cut else "use-or-freeze", words), severity=severity)
+            others = ("straight-through",) if names is flat else ()
+            return Found(evidence, variant, Cure(cure, words, others), severity=severity)
     return None
+
+
+def _dropped(case: Case, values: dict[str, Value]) -> list[str]:
+    """Parameters whose results reach neither the cost nor what the model returns."""
+    used = {id(v) for out in (*case.seen.outputs, *case.trace.returned, *case.ends) for v in case.trace.leaves(out)}
+    return [
+        n for n, g in case.gradients.items()
+        if g is None and (v := values.get(n)) is not None and id(v) not in used and any(s.grad for s in v.used_by)
+    ]  # fmt: skip
+
+
+def _flattened(case: Case, values: dict[str, Value]) -> tuple[list[str], Step | None]:
+    """Parameters whose gradient is 0 throughout because all they do is rounded, and where."""
+    zero = {n for n, g in case.gradients.items() if g is not None and n in values and not bool(g.any())}
+    for step in case.trace.steps if zero else ():
+        if step.op.rstrip("_") in FLAT and step.ins and step.outs and step.ins[0].learns and step.outs[0].learns:
+            before = {leaf.name for leaf in case.trace.leaves(step.ins[0]) if leaf.role == "param"}
+            if before & zero:
+                return sorted(before & zero, key=list(values).index), step
+    return [], None
+
+
+def _unrecorded(case: Case, values: dict[str, Value], reached: set[int]) -> list[str]:
+    """Parameters that the answer is made with, under no_grad only. A teacher that has the learner's own shapes is meant so."""
+    names = [
+        n for n, g in case.gradients.items()
+        if g is None and (v := values.get(n)) is not None and v.used_by and id(v) in reached and not any(s.grad for s in v.used_by)
+    ]  # fmt: skip
+    trained = Counter(tuple(g.shape) for g in case.gradients.values() if g is not None)
+    twin = not Counter(values[n].shape for n in names) - trained
+    return [] if twin else names
 
 
 def _elsewhere(case: Case, value: Value) -> bool:
     """Whether what is made of a parameter is returned beside the answer, or thrown away: no business of this cost."""
-    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in case.seen.outputs)
+    used = [out for out in case.seen.outputs if any(not step.in_model for step in out.used_by)]
+    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in used)
 
 
 def _listed(names: list[str]) -> str:
@@ -101,13 +147,21 @@ def _cut(case: Case) -> str:
     for step in reversed(case.trace.steps):
         cuts = step.op in CUTTING and bool(step.outs) and bool(step.ins)
         if cuts and step.ins[0].learns and not step.outs[0].learns and step.outs[0].used_by:
-            return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
+            return _at(case, step)
     return ""
+
+
+def _at(case: Case, step: Step | None) -> str:
+    """An operation and where it ran."""
+    if step is None:
+        return ""
+    return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
 
 
 def _hidden(case: Case, ops: tuple[str, ...]) -> list[Step]:
     """Activations inside of the model: not the answer itself, and no gates."""
-    answers = {site.nature.step.index for site in case.sites if site.nature.step is not None}
+    ends = [n for site in case.sites for n in (site.nature, case.nature(site.nature.z))]
+    answers = {n.step.index for n in ends if n.step is not None}
     steps = [s for s in case.trace.steps if s.in_model and s.op in ops and s.outs and s.call is None and s.outs[0].learns]
     returned = {v.id for v in case.seen.outputs}
     return [
@@ -137,11 +191,17 @@ def saturated_units(case: Case) -> Found | None:
     if worst is None:
         return None
     share, step, mean_slope = worst
-    words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
+    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    size = float(made.outs[0].numbers.double().square().mean().sqrt()) if made is not None else 0.0
+    scale = 1 / size if size > 1 else 0.1
+    words = {"where": case.place(step.where), "squash": step.op.rstrip("_"), "scale": f"{scale:.2g}"}
+    words["layer"] = case.place(made.where) if made is not None else words["where"]
+    prepare = _changed(case, [made], lambda p: p.mul_(scale)) if made is not None else None
     high = float((step.outs[0].numbers > (0.5 if step.op.startswith("sigmoid") else 0)).double().mean())
     return Found(
-        {**words, "share": share, "slope": mean_slope, "high": high}, "", Cure("smaller-weights", words, ("normalise", "relu"))
-    )
+        {**words, "share": share, "slope": mean_slope, "high": high}, "",
+        Cure("smaller-weights", words, ("normalise", "relu"), _aim(case) if prepare else None, prepare),
+    )  # fmt: skip
 
 
 @rule("dead-units", "warning", "layers")
@@ -172,7 +232,46 @@ def dead_units(case: Case) -> Found | None:
         return None
     share, step, count, of = worst
     words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
-    return Found({**words, "share": share, "count": count, "of": of}, "", Cure("revive", words, ("leaky", "normalise")))
+    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    prepare = _changed(case, [made], _drawn) if made is not None else None
+    cure = Cure("revive", words, ("leaky", "normalise"), _aim(case) if prepare else None, prepare)
+    return Found({**words, "share": share, "count": count, "of": of}, "", cure)
+
+
+def _aim(case: Case) -> goal.Goal | None:
+    """What the main pairing is to learn: the measure for changes that lie before it."""
+    return goal.of_pairing(case.main, case) if case.main is not None and case.main.squash != "margin" else None
+
+
+def _changed(case: Case, steps: list[Step], change: Callable[[Tensor], object]) -> Callable[[nn.Module], None] | None:
+    """A change of the starting weights of these layers, for a trial."""
+    own = {n for n, p in case.seen.model.named_parameters() if p.requires_grad}
+    names = {found.name for step in steps for v in step.ins if (found := original_parameter(v)) is not None} & own
+    if not names:
+        return None
+
+    def prepare(model: nn.Module) -> None:
+        with torch.no_grad():
+            for name in sorted(names):
+                change(model.get_parameter(name))
+
+    return prepare
+
+
+def _drawn(p: Tensor) -> None:
+    """Weights anew with variance 1/inputs (2/inputs gives a rectifier its half back), biases 0."""
+    if p.ndim > 1:
+        torch.nn.init.kaiming_uniform_(p)
+    else:
+        p.zero_()
+
+
+def _even(p: Tensor) -> None:
+    """Weights with variance 1/inputs, biases 0."""
+    if p.ndim > 1:
+        torch.nn.init.normal_(p, std=p[0].numel() ** -0.5)
+    else:
+        p.zero_()
 
 
 def _ends(case: Case) -> tuple[Layer, Layer, float, int] | None:
@@ -185,15 +284,24 @@ def _ends(case: Case) -> tuple[Layer, Layer, float, int] | None:
     return first, last, first.push / last.push, len(layers)
 
 
+def _weight_of_first(case: Case) -> float:
+    """How much a change of the first layers by their own size does, beside one of the last: ‖δ‖·‖z‖, which no scale changes."""
+    layers = [layer for layer in case.layers if layer.push > 0]
+    first = max(layer.push * layer.norm for layer in layers[: max(1, len(layers) // 4)])
+    return first / max(layers[-1].push * layers[-1].norm, 1e-300)
+
+
 @rule("vanishing-gradient", "warning", "gradient", "layers")
 def vanishing_gradient(case: Case) -> Found | None:
     """What reaches the first layers is a thousandth of what the last one gets."""
     ends = _ends(case)
-    if ends is None or not ends[2] < FADES:
+    if ends is None or not ends[2] < FADES or not _weight_of_first(case) < FADES:
         return None
     first, last, ratio, n = ends
     words = {"first": case.place(first.name), "last": case.place(last.name)}
-    return Found({**words, "ratio": ratio, "layers": n}, "", Cure("let-through", words, ("normalise", "relu")))
+    prepare = _changed(case, [layer.step for layer in case.layers], _even)
+    cure = Cure("let-through", words, ("normalise", "relu"), _aim(case) if prepare else None, prepare)
+    return Found({**words, "ratio": ratio, "layers": n}, "", cure)
 
 
 @rule("exploding-gradient", "warning", "gradient", "layers")
@@ -205,10 +313,11 @@ def exploding_gradient(case: Case) -> Found | None:
     if ends is not None and ends[2] > GROWS:
         first, last, ratio, n = ends
         words = {"first": case.place(first.name), "last": case.place(last.name)}
+        prepare = _changed(case, [layer.step for layer in case.layers], _even)
         return Found(
             {**words, "ratio": ratio, "layers": n, "norm": whole},
             "",
-            Cure("smaller-weights", {"where": words["first"], "squash": ""}, ("clip", "normalise")),
+            Cure("even-weights", words, ("clip", "normalise"), _aim(case) if prepare else None, prepare),
         )
     if GROWS * 10 < whole < float("inf"):
         size = float(torch.stack([p.detach().double().norm() for p in case.seen.model.parameters()]).norm())

@@ -26,6 +26,8 @@ ODD = (1.25, 1.75)
 def non_finite(case: Case) -> Found | None:
     """Nan or infinity, and the first operation that made it from finite numbers."""
     seen = case.seen
+    if seen.cost is not None and math.isfinite(float(seen.cost.detach())) and not _broken(case):
+        return None  # what is not finite was masked out
     for value in case.trace.values:
         if (
             value.made_by is None
@@ -41,13 +43,15 @@ def non_finite(case: Case) -> Found | None:
     if seen.cost is None:
         return None
     broken = not math.isfinite(float(seen.cost.detach()))
-    gradients = [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
-    if not broken and not gradients:
-        return None
+    gradients = _broken(case)
     step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s, strict=broken)), None)
     evidence = {"what": "cost" if broken else "gradient", "count": len(gradients), "of": len(case.gradients),
                 "where": step.op if step else "", "module": case.place(step.where) if step else ""}  # fmt: skip
     return Found(evidence, "made" if broken else "gradient", Cure("keep-finite", {k: str(v) for k, v in evidence.items()}))
+
+
+def _broken(case: Case) -> list[Tensor]:
+    return [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
 
 
 def _makes_nan(step: Step, *, strict: bool) -> bool:
@@ -76,9 +80,10 @@ def low_precision_cost(case: Case) -> Found | None:
             dtype = str(low.tensor.dtype).rpartition(".")[2]
             exact = _error_of(case, low)
             words = {"dtype": dtype, "where": step.op}
-            return Found(
-                {**words, "digits": 2 if dtype == "bfloat16" else 3, "off": exact}, "", Cure("float-cost", words, ("autocast",))
-            )
+            p = case.pairing(site)
+            aim = goal.of_pairing(p, case) if p is not None and p.squash != "margin" else None
+            cure = Cure("float-cost", words, ("autocast",), aim)
+            return Found({**words, "digits": 2 if dtype == "bfloat16" else 3, "off": exact}, "", cure)
     return None
 
 
@@ -95,7 +100,7 @@ def _cross_entropies(case: Case) -> list[Pairing]:
 def large_logits(case: Case) -> Found | None:
     """Logits so far apart that nearly every answer is sure, right or wrong."""
     for p in _cross_entropies(case):
-        z = torch.where(torch.isfinite(p.z), p.z, float("nan"))
+        z = torch.where(torch.isfinite(p.z) & ~_masked(p.z), p.z, float("nan"))
         spread = z.abs() if not p.vector else _largest(z) - _smallest(z)
         middle = float(spread.nanmedian())
         limit = 20.0 if not p.vector else 40.0
@@ -112,6 +117,14 @@ def large_logits(case: Case) -> Found | None:
             Cure("scale-logits", {**words, "scale": f"{scale:.2g}"}, ("temperature",), aim if prepare else None, prepare),
         )
     return None
+
+
+def _masked(z: Tensor) -> Tensor:
+    """Answers that were taken out of the choice: the same least number again and again, far below all others."""
+    least = z.amin()
+    lowest = z == least
+    apart = bool(lowest.any()) and bool((z[~lowest] > least + 1000).all())
+    return lowest if apart and int(lowest.sum()) > 1 and z.ndim == 2 else torch.zeros_like(lowest)
 
 
 def _largest(z: Tensor) -> Tensor:
@@ -170,7 +183,7 @@ def _entropy(f: Tensor) -> float:
 def initial_cost(case: Case) -> Found | None:
     """A cost far above what an answer of nothing but the classes' frequencies would cost."""
     for p in _cross_entropies(case):
-        if len(p.error) < 4 or not case.from_targets(p.site):
+        if len(p.error) < 4 or not case.given(p.site):
             continue
         cost = float(xent.outputs.output(p.name).value(p.z, p.y).mean())
         frequencies = _frequencies(p)
@@ -197,7 +210,7 @@ def output_bias(case: Case) -> Found | None:
     """Unequal classes, and a start that does not know it: the first steps only learn the bias."""
     for p in _cross_entropies(case):
         n = len(p.error)
-        if not case.from_targets(p.site) or not p.hard:
+        if not case.given(p.site) or not p.hard:
             continue
         f, mean = _frequencies(p), p.a.mean(dim=0) if p.vector else torch.stack([1 - p.a.mean(), p.a.mean()])
         k = len(f)

@@ -7,6 +7,7 @@ import math
 import torch
 
 from xent.doctor import goal
+from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
@@ -18,6 +19,10 @@ from xent.doctor.trace import Value
 LOGITS = ("cross-entropy", "bce-logits")
 LOGARITHMS = ("nll", "kl")
 BCE = ("bce", "bce-logits", "bce-by-hand")
+LOGS = ("log", "log_", "log1p", "log2", "xlogy")
+SURE = 0.95
+"""Logits are narrow where no class can get this probability."""
+UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 
 
 def _words(case: Case, site: Site, nature: Nature | None = None) -> dict[str, str]:
@@ -41,7 +46,8 @@ def _layer(case: Case, value: Value) -> str:
 
 
 def _probability(nature: Nature) -> bool:
-    return nature.kind in ("softmax", "sigmoid") and (nature.low, nature.high) == (0.0, 1.0) and not nature.picked
+    smooth = nature.kind in ("softmax", "sigmoid", "tanh")  # ½(1 + tanh ½z) is a sigmoid
+    return smooth and (nature.low, nature.high) == (0.0, 1.0) and not nature.picked
 
 
 def _exclusive_goal(case: Case, site: Site, z: Value | None = None) -> goal.Goal | None:
@@ -65,13 +71,14 @@ def probabilities_as_logits(case: Case) -> Found | None:
     """A softmax or sigmoid under a cost that has its own, or under one that wants logarithms."""
     for site in case.sites:
         nature = site.nature
-        if site.form in LOGITS and _probability(nature):
+        narrow = nature.kind == "scaled" and _most(site, nature) < SURE
+        if site.form in LOGITS and (_probability(nature) or narrow):
             variant = ""
         elif site.form in LOGARITHMS and _probability(nature):
             variant, nature = "logarithm", nature
         elif nature.is_log or (site.by_hand and nature.squashed):
             inner = case.nature(nature.z)
-            if not _probability(inner):
+            if not _probability(inner) and not (inner.kind == "scaled" and _most(site, inner) < SURE):
                 continue
             variant, nature = "", inner
         else:
@@ -102,6 +109,37 @@ def _best_probability(site: Site) -> float:
     return math.e / (math.e + k - 1)
 
 
+def _most(site: Site, nature: Nature) -> float:
+    """The most that a model can say about a class, when its logits end where a nature ends."""
+    if site.axis is None and site.form == "bce-logits":
+        return 1 / (1 + math.exp(-max(nature.high, -nature.low)))
+    return 1 / (1 + (_classes(site) - 1) * math.exp(nature.low - nature.high))
+
+
+@rule("bounded-logits", "warning")
+def bounded_logits(case: Case) -> Found | None:
+    """Logits that cannot leave a narrow range: no answer can ever be sure."""
+    for site in case.sites:
+        inner = case.nature(site.nature.z) if site.nature.is_log else site.nature
+        if site.form not in LOGITS and not site.nature.is_log:
+            continue
+        if inner.kind not in ("tanh", "sigmoid", "hard") or inner.picked or _probability(inner) or not _most(site, inner) < SURE:
+            continue
+        words = _words(case, site, inner)
+        best = _most(site, inner)
+        aim = _fitting_goal(case, site, inner.z)
+        evidence = {
+            **words,
+            "low": inner.low,
+            "high": inner.high,
+            "best": best,
+            "least": -math.log(best),
+            "classes": _classes(site),
+        }
+        return Found(evidence, "", Cure("drop-squashing", words, ("wider-range",), aim))
+    return None
+
+
 @rule("logits-as-probabilities", "error")
 def logits_as_probabilities(case: Case) -> Found | None:
     """Weighted sums where probabilities, or their logarithms, are wanted."""
@@ -115,8 +153,11 @@ def logits_as_probabilities(case: Case) -> Found | None:
             variant = "" if site.form == "bce" else "logarithm"
             return _raw(case, site, site.input, variant)
     for step in case.trace.steps:
-        if step.op not in ("log", "log_", "log1p", "log2") or not step.outs or step.call is not None or not step.outs[0].learns:
+        if step.op not in LOGS or not step.outs or step.call is not None or not step.outs[0].learns:
             continue
+        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and _is_target(case, step.ins[0]):
+            x = _undone(step.ins[-1])
+            return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
         nature = case.nature(step.outs[0])
         x = step.ins[0]
         raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_undone(x))
@@ -150,8 +191,25 @@ def _partner(value: Value) -> Value | None:
 
 
 def _meets_target(case: Case, value: Value) -> bool:
-    partner = _partner(value)
-    return partner is not None and bool(case.roles(partner) & {"y", "batch"})
+    """Whether a logarithm is multiplied or picked by the targets, or is one of what they picked."""
+    partner = _partner(value) or _picked_by(value) or case.nature(value).target
+    return partner is not None and _is_target(case, partner)
+
+
+def _is_target(case: Case, value: Value) -> bool:
+    return bool(case.roles(value) & {"y", "batch"})
+
+
+def _picked_by(value: Value) -> Value | None:
+    """The indices that picked what a value was made from."""
+    for _ in range(12):
+        step = value.made_by
+        if step is None or not step.ins or step.op not in VIEWS | UNDOING:
+            return None
+        if step.op in ("gather", "index", "take_along_dim"):
+            return next((v for v in step.ins[1:] if not v.tensor.is_floating_point()), None)
+        value = step.ins[0]
+    return None
 
 
 def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
@@ -268,9 +326,9 @@ def sigmoid_for_exclusive_classes(case: Case) -> Found | None:
             or "y" not in case.roles(site.target) | ({"y"} if "batch" in case.roles(site.target) else set())
         ):
             continue
-        words = _words(case, site)
-        if site.nature.kind == "softmax":
-            continue
+        words, p = _words(case, site), case.pairing(site)
+        if site.nature.kind == "softmax" or (p is not None and len(p.z) < site.input.tensor.numel()):
+            continue  # where some do not count, as behind a time of death, they are no classes
         severity, variant = "warning", ""
         if site.form == "bce-by-hand" and not site.both:
             severity, variant = "error", "unopposed"
@@ -303,10 +361,10 @@ def softmax_for_independent_labels(case: Case) -> Found | None:
         if axis is None or tuple(y.shape) != site.input.shape or y.ndim < 2:
             continue
         share = multi_hot(y, axis)
-        if share is None:
+        z = nature.z if softmax else site.input
+        if share is None or case.similarities(z):
             continue
         words = _words(case, site)
-        z = nature.z if softmax else site.input
         aim = goal.of_site(case, site, "sigmoid", y, z=z)
         evidence = {**words, "share": share, "mean": float(y.double().sum(dim=axis).mean())}
         return Found(evidence, "", Cure("bce-on-logits", words, ("add-sigmoid",), aim))
@@ -355,7 +413,8 @@ def dead_probability_bce(case: Case) -> Found | None:
         )
         if not pairing.name.startswith("cross-entropy") or not through:
             continue
-        lost = pairing.wrong & (pairing.gain < 0.5)
+        near = max(10 * nature.eps, 1e-5)  # so little is left of the target's probability that it is rounded or clamped
+        lost = pairing.wrong & (pairing.gain < 0.5) & (pairing.worst > 1 - near)
         if not bool(lost.any()):
             continue
         i = int(torch.where(lost, pairing.worst, -1.0).argmax())
@@ -396,7 +455,8 @@ def rectified_logits(case: Case) -> Found | None:
         if site.form in ("poisson", "gaussian") or (site.nature.kind == "raw" and site.form not in (*LOGITS, "log-pick")):
             continue
         nature = case.nature(z)
-        if nature.kind != "rectified" or nature.inner in ("abs", "softplus", "clamp_min", "elu"):
+        differences = site.axis is not None or "softmax" in (site.nature.kind, site.nature.inner)  # all that a softmax looks at
+        if nature.kind != "rectified" or (differences and nature.inner in ("abs", "softplus", "elu")):
             continue
         numbers = z.numbers
         words = _words(case, site, nature) | {"layer": _layer(case, nature.z)}
@@ -409,4 +469,5 @@ def rectified_logits(case: Case) -> Found | None:
 ALL = (
     probabilities_as_logits, logits_as_probabilities, one_class_softmax, softmax_wrong_axis, sigmoid_for_exclusive_classes,
     softmax_for_independent_labels, squared_error_on_squashed_output, dead_probability_bce, double_log_softmax, rectified_logits,
+    bounded_logits,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from xent.doctor import goal
+from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.rules.base import Found, rule
@@ -57,6 +58,8 @@ def target_outside_domain(case: Case) -> Found | None:
         if variant == "labels":
             if bool(((y == 0) | (y == 1)).all()) and bool((y == 0).any()):
                 share = float((y == 0).double().mean())
+                step = case.weighted(site.input)
+                words["layer"] = case.place(step.where) if step is not None else "model"
                 evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": share}
                 return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
             continue
@@ -73,7 +76,24 @@ def target_outside_domain(case: Case) -> Found | None:
         evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high,
                     "share": float(outside.double().mean()) if not sums_off else 1.0}  # fmt: skip
         key = {"distribution": "make-distribution", "reach": "linear-output"}.get(variant, "scale-targets")
-        return Found(evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else ()))
+        aim = _scaled_goal(case, site, variant)
+        return Found(
+            evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else (), aim)
+        )
+    return None
+
+
+def _scaled_goal(case: Case, site: Site, variant: str) -> goal.Goal | None:
+    """The cost with its targets brought into their domain: between 0 and 1, or to a sum of 1 over the classes."""
+    y = site.target.numbers.double()
+    z = site.nature.z if site.nature.squashed or site.nature.is_log else site.input
+    if tuple(y.shape) != site.input.shape:
+        return None
+    if variant == "probability" and bool(y.max() > y.min()):
+        return goal.of_site(case, site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
+    axis = site.axis if site.axis is not None else site.nature.axis
+    if variant == "distribution" and axis is not None and bool((y >= 0).all()):
+        return goal.of_site(case, site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
     return None
 
 
@@ -106,7 +126,7 @@ def broadcast_target(case: Case) -> Found | None:
         if site.form not in ELEMENTWISE or site.indexed or not isinstance(site.target, Value):
             continue
         a, y = site.input.shape, site.target.shape
-        if a == y or not _crossed(a, y, site):
+        if a == y or not _crossed(a, y, bool(site.raised)) or (_spread(site.input) and _spread(site.target)):
             continue
         words = said(case, site)
         same = torch.Size(a).numel() == torch.Size(y).numel()
@@ -121,13 +141,39 @@ def broadcast_target(case: Case) -> Found | None:
         n = torch.Size(y).numel()
         return Found({**words, "n": n, "pairs": n * torch.Size(a).numel()}, "raised" if site.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a))}, (), aim))  # fmt: skip
+    return _crossed_by_hand(case)
+
+
+def _crossed_by_hand(case: Case) -> Found | None:
+    """A difference of answers and targets with another number of axes, in whatever cost; or one that PyTorch refused."""
+    for step in case.trace.steps:
+        if step.op not in ("sub", "rsub", "sub_") or len(step.ins) != 2 or step.call is not None:
+            continue
+        a, y = step.ins if step.ins[0].learns else step.ins[::-1]
+        if not a.learns or y.learns or not case.roles(y) & {"y", "batch"} or len(a.shape) == len(y.shape) == 0:
+            continue
+        if len(a.shape) == len(y.shape) or not _crossed(a.shape, y.shape, bool(step.raised)) or 1 not in (*a.shape, *y.shape):
+            continue
+        n = torch.Size(y.shape).numel()
+        words = {"cost": "by-hand", "input": str(list(a.shape)), "target": str(list(y.shape)), "raised": step.raised}
+        return Found({**words, "n": n, "pairs": n * torch.Size(a.shape).numel()}, "raised" if step.raised else "",
+                     Cure("same-shape", {**words, "shape": str(list(a.shape))}))  # fmt: skip
     return None
 
 
-def _crossed(a: tuple[int, ...], y: tuple[int, ...], site: Site) -> bool:
+def _spread(value: Value) -> bool:
+    """Whether the criterion itself gave a value another axis: where it did so to both sides, all pairs are meant."""
+    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS and not value.made_by.in_model:
+        if value.made_by.op == "unsqueeze":
+            return True
+        value = value.made_by.ins[0]
+    return False
+
+
+def _crossed(a: tuple[int, ...], y: tuple[int, ...], raised: bool) -> bool:
     """Whether broadcasting puts samples of one beside samples of the other; or would, had PyTorch not refused."""
     squeezed = [tuple(n for n in shape if n != 1) for shape in (a, y)]
-    if site.raised:
+    if raised:
         return squeezed[0] == squeezed[1] and a != y
     try:
         out = tuple(torch.broadcast_shapes(a, y))
@@ -143,7 +189,7 @@ def single_class_batch(case: Case) -> Found | None:
     """Every target of the batch is the same class: the data were not shuffled, say."""
     for pairing in case.pairings:
         site = pairing.site
-        if not case.from_targets(site) or len(pairing.label) < 4 or not pairing.hard:
+        if not case.given(site) or len(pairing.label) < 4 or not pairing.hard:
             continue
         if not pairing.vector and len(site.input.shape) > 1 and max(site.input.shape[1:]) > 1:
             continue  # several labels a sample
