@@ -50,7 +50,7 @@ def test_a_page_shows_the_librarys_numbers(name, w, b, x, end, rate, steps):
     for part in ("w", "b", "z", "a", "cost", "delta", "gain"):
         np.testing.assert_array_equal(shown[part], getattr(run, part))
     told = np.isfinite(shown["gain"])  # infinite where the error is 0, or too small for δ over it, and δ is not
-    np.testing.assert_allclose((shown["error"] * shown["gain"])[told], shown["delta"][told], rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(shown["error"][told] * shown["gain"][told], shown["delta"][told], rtol=1e-9, atol=1e-300)
     error, delta = np.abs(shown["error"][~told]), np.abs(shown["delta"][~told])
     assert np.all((error <= delta / 1e300) | ~np.isfinite(delta))
 

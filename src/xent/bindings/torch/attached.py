@@ -7,6 +7,7 @@ made anew from the logits, which are saved like any function's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import frexp, isfinite
 from typing import Any
 
@@ -21,47 +22,55 @@ from xent.ops.inputs import Problem
 
 def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
     """The reduced cost, differentiable by the logits, and the statistics, which are not."""
-    if _at_once(problem):
+    if at_once(problem.options.reduction, problem.logits.dtype):
         value, grad, stats = fused.cost_and_grad(problem)
-        made = [grad]
+        made = [grad, value]
     else:
-        (value, stats), made = fused.cost(problem), []
-    return Attached.apply(problem.logits, problem, value, made), stats  # type: ignore[no-untyped-call]
+        value, stats = fused.cost(problem)
+        made = [value]
+    rest = problem.hard, problem.options, problem.xp
+    return attach(problem.logits, (problem.target, problem.weight, rest, made)), stats
 
 
-def _at_once(problem: Problem) -> bool:
+def at_once(reduction: str, dtype: torch.dtype) -> bool:
     """Whether the gradient is made together with the cost.
 
     Not where each row will be multiplied by a number of its own; not for float16, which has to be scaled before it is rounded;
     not where hooks want to know of everything that is kept.
     """
-    return problem.options.reduction != "none" and problem.logits.dtype is not torch.float16 and not states.saved_elsewhere()
+    return reduction != "none" and dtype is not torch.float16 and not states.saved_elsewhere()
 
 
 class Attached(torch.autograd.Function):
-    """logits ↦ a cost that is known; `made` holds the gradient until it is handed out."""
+    """logits ↦ a cost that is known.
+
+    `made` holds the cost, and below it the gradient until that is handed out. What is no argument to PyTorch, it need not look at.
+    """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, problem: Problem, value: Tensor, made: list[Tensor]) -> Tensor:
-        ctx.save_for_backward(logits, problem.target, problem.weight)
-        ctx.rest = problem.hard, problem.options, problem.xp
-        ctx.made = made
-        return value.detach()
+    def forward(ctx: Any, logits: Tensor, known: tuple[Tensor, Any, Any, list[Tensor]]) -> Tensor:
+        target, weight, ctx.rest, ctx.made = known
+        ctx.save_for_backward(logits, target, weight)
+        return ctx.made.pop()  # type: ignore[no-any-return]
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
         if torch.is_grad_enabled() or not states.computing(upstream[0]):
-            return differentiable(_whole(ctx), upstream[0]), None, None, None
+            return differentiable(_whole(ctx), upstream[0]), None
         try:
             grad = ctx.made.pop()
         except IndexError:
-            return fused.grad(_whole(ctx), upstream[0]), None, None, None
+            return fused.grad(_whole(ctx), upstream[0]), None
         by = float(upstream[0])
         if by == 1:
-            return grad, None, None, None
+            return grad, None
         if isfinite(by) and (grad.dtype is not torch.bfloat16 or abs(frexp(by)[0]) == 0.5):
-            return grad.mul_(by), None, None, None
-        return fused.grad(_whole(ctx), upstream[0], into=grad), None, None, None
+            return grad.mul_(by), None
+        return fused.grad(_whole(ctx), upstream[0], into=grad), None
+
+
+attach: Callable[[Tensor, tuple[Tensor, Any, Any, list[Tensor]]], Tensor] = super(torch.autograd.Function, Attached).apply
+"""Attached.apply for tensors with memory of their own, without its search for those that torch.func has left behind."""
 
 
 def _whole(ctx: Any) -> Problem:

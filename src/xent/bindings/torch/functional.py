@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from xent.bindings.torch import calling, linear
+from xent.bindings.torch import calling, linear, small
 from xent.costs import SurprisalCost
 from xent.errors import InputError
 from xent.ops.linear.inputs import MEMORY
@@ -66,6 +66,10 @@ def cross_entropy(
             ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing, **more,
         )  # fmt: skip
     refuse_deprecated(size_average, reduce)
+    if not more and not is_compiling():
+        value = small.cost(input, target, weight, ignore_index, reduction, label_smoothing)
+        if value is not None:
+            return value
     own: Any = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     if more.get("axis") is None:
         more["axis"] = 1 if input.ndim > 1 else 0

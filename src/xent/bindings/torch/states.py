@@ -27,7 +27,7 @@ def saved_elsewhere() -> bool:
 
 def ordinary(x: Any) -> bool:
     """Whether x is a tensor with memory of its own on the CPU: no subclass or batch of tensors that stands for something else."""
-    return type(x) in (Tensor, Parameter) and x.device.type == "cpu" and x.layout is torch.strided and torch._C._has_storage(x)
+    return type(x) in (Tensor, Parameter) and x.is_cpu and x.layout is torch.strided and torch._C._has_storage(x)
 
 
 def computing(*tensors: Any) -> bool:
