@@ -219,9 +219,27 @@ def test_every_output_is_explained(name, language):
     assert page["formulas"][0]["mathml"].startswith("<math")
     assert page["sections"]
     assert "<script" not in str(page)
-    scope = {}
-    exec(page["numpy"], scope)
-    assert scope["output"] == xent.output(name)
+
+
+@pytest.mark.parametrize("name", [*ALL, "smooth(focal(gamma=1.5), epsilon=0.2)@sigmoid", "focal(gamma=3)@softmax"])
+def test_the_code_on_the_page_computes_what_the_library_does(name, capsys):
+    """Copied as it stands and run: NumPy and PyTorch for every output, with δ."""
+    output, codes = xent.output(name), answer("explain", {"output": name})["code"]
+    assert {"NumPy", "PyTorch"} <= {code["library"] for code in codes}
+    for code in codes:
+        scope = {}
+        exec(code["line"], scope)
+        if code["library"] == "scikit-learn":
+            assert hasattr(scope["model"], "fit")
+            continue
+        z = np.asarray(scope["z"].tolist())
+        y = np.asarray(scope["y"].tolist())
+        if code["library"] == "PyTorch":
+            np.testing.assert_allclose(scope["cost"].tolist(), output.value(z, y), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(scope["z"].grad.tolist(), output.delta(z, y), rtol=1e-5, atol=1e-7)
+        else:
+            said = f"{output.value(z, y)} {output.delta(z, y)} {output.gain(z, y)}"
+            assert said in capsys.readouterr().out
 
 
 def test_the_map_is_the_librarys():

@@ -152,8 +152,8 @@ function paragraphs(page, { say }) {
     return line;
   }));
   const sections = page.sections.flatMap(({ title, body }) => [el("h3", {}, title), html("p", body)]);
-  const lines = [["NumPy", page.numpy, ""], ...page.code.map(({ library, name, line, note }) => [name ? `${library} · ${name}` : library, line, note])];
-  const codes = lines.map(([head, line, note]) => {
+  const codes = page.code.map(({ library, name, line, note }) => {
+    const head = name ? `${library} · ${name}` : library;
     const copy = el("button.copy", { type: "button", "aria-label": say("costs.copy_of", { name: head }), onclick: async () => { await copyText(line); copy.textContent = say("common.copied"); setTimeout(() => (copy.textContent = say("common.copy")), 1500); } }, say("common.copy"));
     return el("div.code", {}, el("h4", {}, head), el("pre", { tabindex: "0" }, line), copy, note ? html("p.note", note) : "");
   });
