@@ -145,8 +145,8 @@ def test_a_slow_question_holds_up_no_other(lab):
 
 def test_a_message_that_is_far_too_long_costs_only_its_own_line(lab):
     with live(lab) as socket:
-        socket.send("x" * (3 << 20))
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed):  # while it is sent or after
+            socket.send("x" * (3 << 20))
             socket.recv(timeout=30)
     assert ask(lab, "/neuron")[0] == 200
 
