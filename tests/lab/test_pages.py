@@ -271,7 +271,7 @@ def switched(at, place):
 
 
 PHONE = [
-    "/neuron?outputs=quadratic,smooth(cross-entropy,epsilon=0.1)@sigmoid",
+    "/neuron?outputs=quadratic,smooth(cross-entropy,epsilon=0.1)@sigmoid,cross-entropy@tanh&w=-3&target=1",
     "/costs?outputs=focal,lq,hinge,exponential,smooth(cross-entropy),symmetric-cross-entropy,cross-entropy@softmax,logistic",
     "/map?size=32",
     "/race",
@@ -370,7 +370,7 @@ TWICE = """() => [...document.querySelectorAll('[id]')].map((e) => e.id).filter(
 def test_every_control_has_a_name(visit):
     """As a screen reader hears the page: no nameless button, field or slider."""
     at = visit()
-    for place in ("/neuron", "/costs?outputs=focal,quadratic", "/map?size=32"):
+    for place in ("/neuron", "/costs?outputs=focal,quadratic", "/map?size=32", "/race", "/doctor"):
         page = at.open(place)
         nameless = page.evaluate(NAMELESS)
         assert nameless == []
