@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
+from xent import texts
 from xent.errors import XentError
 from xent.figures.runs import colours
 from xent.figures.style import DASHES, THEMES
-from xent.lab import asked, looks
+from xent.lab import asked, looks, telling
 from xent.lab.answers import answer
 from xent.neuron.mapping import stall_map
 from xent.outputs import curves
@@ -70,11 +71,13 @@ def test_the_articles_numbers():
 
 SAYS = {
     ("w=0.6&b=0.9", 0): ("falls at once", "until step **36**", "smaller push", "0.25 at most"),
-    ("w=-4&b=-4", 0): ("nearly right", "never more than half", "small push", "at the start and"),
-    ("w=6&b=6", 0): ("not halved", "still more than half", "hardly felt", "It is stalled"),
-    ("w=2&b=2&outputs=absolute@identity", 0): ("halved", "range wrong", "at every step", "The gain is"),
-    ("w=2&b=2&outputs=quadratic@identity", 0): ("falls at once", "less than half", "fades with it", "linear output"),
-    ("w=-2&b=-2&target=1&outputs=exponential", 0): ("falls at once", "less than half", "fades with it", "more than its own size"),
+    ("w=-4&b=-4", 0): ("nearly right", "at every step", "small push", "at the start and"),
+    ("w=6&b=6", 0): ("not halved", "still more than half", "hardly felt", "stays so"),
+    ("w=2&b=2&outputs=absolute@identity", 0): ("halved", "as wrong as at the start", "at every step", "The gain is"),
+    ("w=2&b=2&outputs=quadratic@identity", 0): ("falls at once", "less than half as wrong", "fades with it", "linear output"),
+    ("w=-2&b=-2&target=1&outputs=exponential", 0): ("falls at once", "right side", "fades with it", "more than its own size"),
+    ("w=2&b=2&rate=0.15&steps=0", 0): ("not halved", "still more than half", "hardly felt", "stays so"),
+    ("w=3&b=3&rate=1000&outputs=smooth(cross-entropy)", 0): ("rises", "to and fro", "error with it", "at every step"),
     ("w=300&b=300&target=0&outputs=exponential&steps=3", 0): ("run away",) * 4,
 }
 
@@ -89,6 +92,65 @@ def test_the_sentences_fit_what_happened(place, side, language):
         assert "{" not in said
         if language == "en":
             assert expected in said
+
+
+TRUE = {  # what each sentence claims of error e (as a share of its range), cost c, δ d and gain g, all sizes; v are its numbers
+    "wild": lambda e, c, d, g, v: not all(np.all(part < telling.WILD) for part in (c, d, g)) or np.isnan(e).any() or e.max() > 1,
+    "cost_none": lambda e, c, d, g, v: c[0] == 0 and c.max() <= 0.1,
+    "cost_right": lambda e, c, d, g, v: e[0] < 0.1,
+    "cost_early": lambda e, c, d, g, v: c[v["half"]] <= c[0] / 2 and v["half"] <= max(len(c) / 10, 1),
+    "cost_slow": lambda e, c, d, g, v: c[v["half"]] <= c[0] / 2 < c[v["half"] - 1] and c[: v["tenth"] + 1].min() <= 0.9 * c[0],
+    "cost_late": lambda e, c, d, g, v: c[v["half"]] <= c[0] / 2 < c[v["half"] - 1] and c[v["tenth"]] > 0.9 * c[0],
+    "cost_never": lambda e, c, d, g, v: c.min() > c[0] / 2,
+    "cost_more": lambda e, c, d, g, v: c.max() > c[0],
+    "a_right": lambda e, c, d, g, v: e.max() < 0.5,
+    "a_early": lambda e, c, d, g, v: e[v["half"] :].max() < 0.5 and v["half"] <= max(len(c) / 10, 1),
+    "a_late": lambda e, c, d, g, v: e[v["half"] :].max() < 0.5 <= e[: v["half"]].min(),
+    "a_never": lambda e, c, d, g, v: e.min() >= 0.5,
+    "a_swings": lambda e, c, d, g, v: e[v["half"]] < 0.5 <= e[v["half"] :].max(),
+    "delta_right": lambda e, c, d, g, v: e[0] < 0.1 and d[0] < 0.2 and e.max() <= e[0] + 1e-9,
+    "delta_still": lambda e, c, d, g, v: np.ptp(e) <= 0.1 * e[0] and np.ptp(d) <= 0.1 * d[0],
+    "delta_forward": lambda e, c, d, g, v: d.argmax() == 0 and e.max() <= e[0] + 1e-9 and d.min() < d[0],
+    "delta_constant": lambda e, c, d, g, v: np.ptp(d) <= 1e-9 * d[0] and np.ptp(e) > 0.1 * e[0],
+    "delta_backward": lambda e, c, d, g, v: d[v["top"]] > d[0] and e[v["top"]] < e[0],
+    "delta_stuck": lambda e, c, d, g, v: g[0] < 0.1 and e[v["top"]] > 0.9 * e[0] and d[v["top"]] >= d.max() * (1 - 1e-8),
+    "delta_away": lambda e, c, d, g, v: e[v["top"]] > e[0] and d[v["top"]] > d[0],
+    "delta_swings": lambda e, c, d, g, v: e.max() > e[0] and d[v["top"]] >= d.max() * (1 - 1e-8),
+    "gain_one": lambda e, c, d, g, v: np.allclose(g, 1, rtol=0, atol=1e-12),
+    "gain_linear": lambda e, c, d, g, v: np.allclose(g, 1, rtol=0, atol=1e-12),
+    "gain_stalled": lambda e, c, d, g, v: g[0] < 0.1 <= g.max(),
+    "gain_stuck": lambda e, c, d, g, v: g.max() < 0.1,
+    "gain_less": lambda e, c, d, g, v: g[0] < 1 + 5e-3,
+    "gain_more": lambda e, c, d, g, v: g[0] > 1,
+    "gain_wild": lambda e, c, d, g, v: not np.all(g < telling.WILD),
+}  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(SCALAR),
+    start=st.sampled_from([(2.0, 2.0), (0.6, 0.9), (0.0, 0.0), (-40.0, 3.0)]) | st.tuples(st.floats(-9, 9), st.floats(-9, 9)),
+    x=st.sampled_from([1.0, 0.0, -2.0, 30.0]),
+    share=st.sampled_from([0.0, 1.0, 0.3]),
+    rate=st.sampled_from([0.15, 1e-9, 1e-3, 3.0, 20.0, 1e3, 1e6]),
+    steps=st.sampled_from([300, 0, 1, 3, 20]),
+)
+def test_every_sentence_is_true(name, start, x, share, rate, steps):
+    """Of drawn runs, wild ones too: what a sentence claims is so."""
+    output = xent.output(name)
+    y = curves.target_at(output, share if output.activation.squashed else round(share))
+    with np.errstate(all="ignore"):
+        run = xent.Neuron(*start).learn(x, y, output=output, rate=rate, steps=steps)
+        seen = telling.Seen.of(run)
+        for part, (key, values) in telling.chosen(seen).items():
+            sizes = (np.abs(np.asarray(getattr(run, each))) for each in ("cost", "delta", "gain"))
+            assert TRUE[key](seen.share, *sizes, values), (part, key, values)
+
+
+def test_every_sentence_can_be_said():
+    assert {*TRUE} | {f"{side}_{kind}" for side in ("below", "above") for kind in ("range", "margin", "linear")} == {
+        *texts.page("lab", "en")["telling"]
+    }
 
 
 def test_a_start_in_every_way():
@@ -157,9 +219,27 @@ def test_every_output_is_explained(name, language):
     assert page["formulas"][0]["mathml"].startswith("<math")
     assert page["sections"]
     assert "<script" not in str(page)
-    scope = {}
-    exec(page["numpy"], scope)
-    assert scope["output"] == xent.output(name)
+
+
+@pytest.mark.parametrize("name", [*ALL, "smooth(focal(gamma=1.5), epsilon=0.2)@sigmoid", "focal(gamma=3)@softmax"])
+def test_the_code_on_the_page_computes_what_the_library_does(name, capsys):
+    """Copied as it stands and run: NumPy and PyTorch for every output, with δ."""
+    output, codes = xent.output(name), answer("explain", {"output": name})["code"]
+    assert {"NumPy", "PyTorch"} <= {code["library"] for code in codes}
+    for code in codes:
+        scope = {}
+        exec(code["line"], scope)
+        if code["library"] == "scikit-learn":
+            assert hasattr(scope["model"], "fit")
+            continue
+        z = np.asarray(scope["z"].tolist())
+        y = np.asarray(scope["y"].tolist())
+        if code["library"] == "PyTorch":
+            np.testing.assert_allclose(scope["cost"].tolist(), output.value(z, y), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(scope["z"].grad.tolist(), output.delta(z, y), rtol=1e-5, atol=1e-7)
+        else:
+            said = f"{output.value(z, y)} {output.delta(z, y)} {output.gain(z, y)}"
+            assert said in capsys.readouterr().out
 
 
 def test_the_map_is_the_librarys():

@@ -238,12 +238,14 @@ def test_a_place_of_the_plane_of_rates(visit):
 # ── everywhere ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "place", ["/neuron?outputs=quadratic,poly(epsilon=1)@sigmoid,hinge", "/costs?outputs=focal,lq", "/map?size=32"]
-)
-def test_language_and_colours_are_switched_in_place(visit, place):
+def test_language_and_colours_are_switched_in_place(visit):
     """Every word changes, the settings and the line to the library stay; no word of the other language is left."""
     at = visit()
+    for place in ("/neuron?outputs=quadratic,poly(epsilon=1)@sigmoid,hinge", "/costs?outputs=focal,lq", "/map?size=32"):
+        switched(at, place + "&lang=en&theme=light")
+
+
+def switched(at, place):
     page = at.open(place)
     ask = re.match(r"/(\w+)", place)[1]
     page.evaluate("window.same = true")
@@ -268,28 +270,87 @@ def test_language_and_colours_are_switched_in_place(visit, place):
     assert page.locator("[data-key=theme-dark]").get_attribute("aria-pressed") == "true"
 
 
-@pytest.mark.parametrize("place", ["/neuron?outputs=quadratic,smooth(cross-entropy,epsilon=0.1)@sigmoid", "/costs", "/map?size=32"])
-def test_a_phone(visit, place):
-    """400 pixels wide: nothing sticks out, and what is touched is large enough."""
+PHONE = [
+    "/neuron?outputs=quadratic,smooth(cross-entropy,epsilon=0.1)@sigmoid,cross-entropy@tanh&w=-3&target=1",
+    "/costs?outputs=focal,lq,hinge,exponential,smooth(cross-entropy),symmetric-cross-entropy,cross-entropy@softmax,logistic",
+    "/map?size=32",
+    "/race",
+    "/doctor",
+]
+
+
+def test_a_phone(visit):
+    """400 pixels wide: nothing sticks out, no table is cut, and what is touched is large enough."""
     at = visit(viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
-    page = at.open(place)
-    for language in ("en", "zh"):
-        at.after(re.match(r"/(\w+)", place)[1], page.locator(f"[data-key=lang-{language}]").click)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    for box in (button.bounding_box() for button in page.locator("main button:visible").all()):
-        assert box["height"] >= 20
+    for place in PHONE:
+        page = at.open(place)
+        ask = re.match(r"/(\w+)", place)[1]
+        for language in ("en", "zh"):
+            at.after(ask, page.locator(f"[data-key=lang-{language}]").click)
+            if ask == "costs":
+                page.wait_for_selector("article math")
+                for tab in page.locator("[role=tab]").all()[slice(1, None) if language == "en" else slice(1)]:
+                    at.after("explain", tab.click)
+                    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
+            assert page.evaluate("[...document.querySelectorAll('.scroll')].every((e) => e.scrollWidth <= e.clientWidth)")
+        for box in (button.bounding_box() for button in page.locator("main button:visible").all()):
+            assert box["height"] >= 20
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "csv", "py"])
-def test_a_figure_is_taken_along(visit, kind, tmp_path):
+def test_what_is_looked_at_is_in_the_address(visit):
+    """The step, the tab, the place on the map: reloaded and shared as they are; a key held down is one step back."""
+    at = visit()
+    page = at.open("/neuron")
+    page.locator("[data-key=scrub]").fill("100")
+    page.wait_for_url("**at=100")
+    page.reload()
+    at.painted("neuron", 1)
+    assert page.locator("[data-key=scrub]").input_value() == "100"
+    page.locator("[data-key=rate]").focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url("**rate=0.1*")
+    page.wait_for_timeout(300)  # the last of them is written a little later
+    assert float(page.locator("[data-key=rate-n]").input_value()) == float(re.search(r"rate=([\d.]+)", page.url)[1])
+    at.after("neuron", page.go_back)
+    assert "rate" not in page.url
+    assert "at=100" in page.url
+    page = at.open("/costs")
+    page.locator("[role=tab]").nth(1).click()
+    page.wait_for_url("**about=1")
+    page.reload()
+    page.wait_for_selector("[role=tab]:nth-child(2)[aria-selected=true]")
+    page = at.open("/map?size=32")
+    page.locator("[data-key=map-0]").focus()
+    page.keyboard.press("ArrowRight")
+    told = page.locator(".told").inner_text()
+    page.wait_for_url("**at=18,16")
+    page.reload()
+    at.painted("map", 1)
+    assert page.locator(".told").inner_text() == told
+
+
+def test_the_keyboard_keeps_its_place(visit):
+    """An output is removed: the focus goes to the next one, and to the list when none can be."""
+    at = visit()
+    page = at.open("/neuron?outputs=quadratic,absolute@sigmoid,cross-entropy")
+    for left, focused in ((2, "remove-1"), (1, "add")):
+        page.locator("[data-key=remove-1]").focus()
+        at.after("neuron", lambda: page.keyboard.press("Enter"))
+        page.wait_for_function("(n) => document.querySelectorAll('.outputs li').length === n", arg=left)
+        assert page.evaluate("document.activeElement.dataset.key") == focused
+
+
+def test_a_figure_is_taken_along(visit, tmp_path):
     at = visit()
     page = at.open("/neuron?steps=5")
-    with page.expect_download() as waiting:
-        page.locator(f"[data-key=save-{kind}]").click()
-    waiting.value.save_as(tmp_path / "file")
-    content = (tmp_path / "file").read_bytes()
-    assert waiting.value.suggested_filename == f"xent-neuron.{kind}"
-    assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "csv": b"output,", "py": b"import xent"}[kind])
+    for kind, begins in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("csv", b"output,"), ("py", b"import xent")):
+        with page.expect_download() as waiting:
+            page.locator(f"[data-key=save-{kind}]").click()
+        waiting.value.save_as(tmp_path / "file")
+        assert waiting.value.suggested_filename == f"xent-neuron.{kind}"
+        assert (tmp_path / "file").read_bytes().startswith(begins)
 
 
 def test_the_link_is_copied(visit):
@@ -309,7 +370,7 @@ TWICE = """() => [...document.querySelectorAll('[id]')].map((e) => e.id).filter(
 def test_every_control_has_a_name(visit):
     """As a screen reader hears the page: no nameless button, field or slider."""
     at = visit()
-    for place in ("/neuron", "/costs?outputs=focal,quadratic", "/map?size=32"):
+    for place in ("/neuron", "/costs?outputs=focal,quadratic", "/map?size=32", "/race", "/doctor"):
         page = at.open(place)
         nameless = page.evaluate(NAMELESS)
         assert nameless == []

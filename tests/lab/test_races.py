@@ -188,6 +188,10 @@ def test_the_race_page(visit, tmp_path):
     at.after("race", lambda: page.locator("[data-key=file]").set_input_files(tmp_path / "mine.csv"))
     assert page.locator("[data-key=target]").input_value() == "kind"
     assert "mine.csv" in page.url
+    page.reload()
+    at.painted("race", 1)
+    assert page.locator("[data-key=target] option").all_inner_texts() == ["height", "weight", "kind"]
+    assert page.locator("[data-key=target]").input_value() == "kind"
     page.locator("[data-key=start]").click()
     page.wait_for_selector("[data-key='save-race.csv']:visible", timeout=120_000)
     assert page.locator(".readout tbody tr").count() == 2

@@ -157,7 +157,7 @@ class Finding:
             "why": self.why(language), "evidence": self.evidence, "cure": self.cured(language),
             "alternatives": self.alternatives(language),
             "tried": asdict(self.tried) | {"verdict": self.tried.verdict} if self.tried else None,
-            "untried": self.not_tried(language),
+            "untried": self.not_tried(language), "trial": self.trial(language),
         }  # fmt: skip
 
     def _page(self, language: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from xent import explaining, texts
 from xent.activations import Activation
 from xent.costs import Cost
-from xent.costs.base import parameters, plain
+from xent.costs.base import parameters
 from xent.errors import UnknownNameError, XentError
 from xent.lab import asked
 from xent.lab.asked import Asked
@@ -161,22 +161,60 @@ def _page(name: str, spoken: str) -> dict[str, Any]:
 
 
 def explain(settings: Asked) -> dict[str, Any]:
-    """The page of `xent explain` about one output, its words as HTML, and code that computes it."""
+    """The page of `xent explain` about one output, its words as HTML, and code that computes it, to run as it stands."""
     name = str(settings.get("output", ""))[: asked.MOST_LETTERS]
     shown = asked.outputs({"outputs": name})[0]
-    return {**_page(str(shown), language(settings)), "numpy": _numpy(shown)}
+    page = _page(str(shown), language(settings))
+    ours = [
+        {"library": "NumPy", "name": "xent", "line": _numpy(shown), "note": ""},
+        {"library": "PyTorch", "name": "xent.torch.Criterion", "line": _criterion(shown), "note": ""},
+    ]
+    theirs = [code | {"line": THEIRS[code["library"]](shown, code["line"])} for code in page["code"]]
+    return {**page, "code": ours + theirs}
 
 
 def _numpy(shown: Output) -> str:
-    """The same with NumPy arrays, at two samples."""
-    at = "np.asarray([[2.0, 1.0, -0.5], [0.0, 3.0, 1.0]])" if shown.activation.vector else "np.asarray([-1.0, 2.0])"
-    low, high = curves.hard_targets(shown)[0], curves.hard_targets(shown)[-1]
-    y = "np.asarray([1, 0])" if shown.activation.vector else f"np.asarray([{plain(low)}, {plain(high)}])"
-    lines = [
-        "import numpy as np", "import xent", "", f'output = xent.output("{shown}")', f"z, y = {at}, {y}",
-        "output.value(z, y), output.delta(z, y), output.gain(z, y)",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    """The output on NumPy arrays, at two samples."""
+    z, y = _samples(shown)
+    return "\n".join([
+        "import numpy as np", "import xent", "", f"z, y = np.asarray({z}), np.asarray({y})", f'output = xent.output("{shown}")',
+        "print(output.value(z, y), output.delta(z, y), output.gain(z, y))",
+    ])  # fmt: skip
+
+
+def _criterion(shown: Output) -> str:
+    """The same as a criterion of PyTorch."""
+    z, y = _samples(shown)
+    return "\n".join([
+        "import torch", "import xent.torch", "", f"z, y = torch.tensor({z}, requires_grad=True), torch.tensor({y})",
+        f'cost = xent.torch.Criterion("{shown}", reduction="none")(z, y)', *DELTA,
+    ])  # fmt: skip
+
+
+def _pytorch(shown: Output, line: str) -> str:
+    """The same by PyTorch's own functions."""
+    z, y = _samples(shown)
+    return "\n".join([
+        "import torch", "from torch.nn import functional as F", "",
+        f"z, y = torch.tensor({z}, requires_grad=True), torch.tensor({y})", f"cost = {line}", *DELTA,
+    ])  # fmt: skip
+
+
+def _scikit(shown: Output, line: str) -> str:
+    """The model of scikit-learn that learns with this cost."""
+    return f"import {line.partition('(')[0].rpartition('.')[0]}\n\nmodel = {line}"
+
+
+DELTA = ("cost.sum().backward()", "print(cost.detach(), z.grad)  # C and δ")
+THEIRS = {"PyTorch": _pytorch, "scikit-learn": _scikit}
+"""How a line of another library becomes code that runs."""
+
+
+def _samples(shown: Output) -> tuple[str, str]:
+    """Inputs and targets for an example: two samples, one of them wrong."""
+    if shown.activation.vector:
+        return "[[2.0, 1.0, -0.5], [0.0, 3.0, 1.0]]", "[1, 1]"
+    return "[2.0, 2.0]", str([*curves.hard_targets(shown)])
 
 
 # ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────

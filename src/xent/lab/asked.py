@@ -239,7 +239,7 @@ class RaceAsked:
         choices = {
             "hidden": [int(n) for n in hidden if n],
             "rates": rates or None,
-            "seeds": whole(asked, "seeds", 5, 1, 50),
+            "seeds": whole(asked, "seeds", 10, 1, 50),
             "epochs": whole(asked, "epochs", 10, 1, 200),
             "batch": whole(asked, "batch", 10, 1, 1000),
             "activation": choice(asked, "activation", ("sigmoid", "tanh", "relu", "softplus")),

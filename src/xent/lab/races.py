@@ -35,6 +35,8 @@ ASKED, HEATS, RESULT, TABLE, SCRIPT = "asked.json", "heats", "result.json", "rac
 LARGEST = 32 << 20
 """Bytes of a file that is dropped on the page."""
 MOST_FILES = 20
+HEAD = 1 << 16
+"""Bytes of a file in which its columns are named."""
 PATIENCE = 3.0
 """Seconds that a stopped race has to end by itself."""
 
@@ -100,6 +102,7 @@ class Races:
                 {"output": str(one), "look": look} for one, look in zip(wanted.outputs, looks(wanted.outputs), strict=True)
             ],
             "epochs": wanted.choices["epochs"],
+            "columns": self._columns(wanted),
             "busy": bool(self.running and self.running.alive and not mine),
         }
         if mine:
@@ -111,6 +114,8 @@ class Races:
             shown |= {"status": "done", "rows": result["rows"], "says": result["says"][language(settings)], "goal": result["goal"]}
         elif shown["status"] == "idle" and (place / HEATS).exists():
             shown["status"] = "stopped"
+        elif shown["status"] == "idle" and not self._here(wanted):
+            shown["message"] = _gone(wanted)
         return shown | {"curves": _curves(place / HEATS, labels)}
 
     def start(self, settings: Asked) -> dict[str, Any]:
@@ -171,11 +176,24 @@ class Races:
 
     def _told(self, wanted: asked.RaceAsked) -> dict[str, Any]:
         """What the process is asked."""
-        source = wanted.data if wanted.data in asked.SETS else str(self.folder / "uploads" / wanted.data)
-        if wanted.data not in asked.SETS and not Path(source).exists():
-            raise InputError(f"the file {Path(source).name} is no longer here: drop it on the page again.")
+        if not self._here(wanted):
+            raise InputError(_gone(wanted))
+        source = wanted.data if wanted.data in asked.SETS else str(self._file(wanted))
         jobs = max(1, (os.cpu_count() or 2) - 1)
         return {"source": source, "target": wanted.target, "jobs": jobs, "outputs": [*map(str, wanted.outputs)], **wanted.choices}
+
+    def _file(self, wanted: asked.RaceAsked) -> Path:
+        return self.folder / "uploads" / wanted.data
+
+    def _here(self, wanted: asked.RaceAsked) -> bool:
+        return wanted.data in asked.SETS or self._file(wanted).is_file()
+
+    def _columns(self, wanted: asked.RaceAsked) -> list[str]:
+        """The columns of a file of one's own."""
+        if wanted.data in asked.SETS or not self._here(wanted):
+            return []
+        with self._file(wanted).open("rb") as file:
+            return _head(wanted.data, file.read(HEAD))
 
     def _end(self) -> None:
         if self.running is None or not self.running.alive:
@@ -210,11 +228,15 @@ def _run(key: str, place: Path) -> Running:
     return running
 
 
+def _gone(wanted: asked.RaceAsked) -> str:
+    return f"the file {Path(wanted.data).name} is no longer here: drop it on the page again."
+
+
 def _head(name: str, content: bytes) -> list[str]:
     """The columns of a CSV file. Nothing in a file is ever run: it is read as text."""
     import csv
 
-    line = content[: 1 << 16].decode("utf-8-sig", "replace").partition("\n")[0]
+    line = content[:HEAD].decode("utf-8-sig", "replace").partition("\n")[0]
     columns = [cell.strip() for cell in next(csv.reader([line]), [])]
     if len(columns) < 2 or not all(columns):
         raise InputError(f"{name[:80]!r} does not begin with a line of column names, two at least, separated by commas.")

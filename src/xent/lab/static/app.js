@@ -13,17 +13,22 @@ import { doctor } from "./pages/doctor.js";
 const PAGES = { neuron, costs, map, race, doctor };
 const LANGUAGES = { en: "English", zh: "中文" };
 const TAGS = { en: "en", zh: "zh-Hans" };
+const TOGETHER = 700; // milliseconds: changes of one thing in quick succession are one step back
+const SOON = 200; // a browser allows only so many changes of the address
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class Lab {
   #page = null;
   #mounted = null;
   #words = new Map();
+  #last = { held: null, at: 0 };
+  #later = 0;
 
   constructor(root) {
     this.root = root;
     this.wire = new Wire((there) => this.#connection(there));
-    addEventListener("popstate", () => this.show());
+    addEventListener("popstate", () => this.show(true));
+    addEventListener("pagehide", () => this.#settle());
     dark.addEventListener("change", () => this.show());
     addEventListener("click", (event) => this.#follow(event));
   }
@@ -38,8 +43,9 @@ class Lab {
     return ["light", "dark"].includes(chosen) ? chosen : dark.matches ? "dark" : "light";
   }
 
-  /** Shows what the address says. */
-  async show() {
+  /** Shows what the address says; `anew` where it was gone back to, which forgets what was not in it. */
+  async show(anew = false) {
+    if (anew) this.#forget();
     const name = location.pathname.slice(1);
     const page = name in PAGES ? name : "neuron";
     const language = this.language;
@@ -52,7 +58,7 @@ class Lab {
     restyled();
     document.title = `${this.words.say(`${page}.title`)} · ${this.words.say("shell.title")}`;
     const again = page === this.#page;
-    const kept = again ? this.#mounted?.kept?.() : null; // where the playhead stood
+    const kept = again && !anew ? this.#mounted?.kept?.() : null; // where the playhead stood
     const focused = again ? document.activeElement?.dataset?.key : null;
     this.#mounted?.unmount?.();
     this.#page = page;
@@ -67,16 +73,48 @@ class Lab {
   set(changes, commit = true) {
     this.draft = { ...(this.draft ?? settings()), ...changes };
     if (commit) {
-      const place = address(this.#page, this.draft);
-      this.draft = null;
-      if (place !== location.pathname + location.search) history.pushState(null, "", place);
+      const [held, at] = [document.activeElement?.dataset.key, performance.now()];
+      const again = held && held === this.#last.held && at - this.#last.at < TOGETHER; // a key held down
+      this.#last = { held, at };
+      if (again) this.#soon();
+      else this.#write("pushState");
     }
     this.#mounted.update(this.settings);
   }
 
+  /** Puts what is looked at into the address, without a step to go back: nothing is computed anew. */
+  note(changes) {
+    this.draft = { ...(this.draft ?? settings()), ...changes };
+    this.#soon();
+  }
+
+  #soon() {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => this.#write("replaceState"), SOON);
+  }
+
+  #write(how) {
+    const draft = this.draft;
+    this.#forget();
+    const place = draft && address(this.#page, draft);
+    if (place && place !== location.pathname + location.search) history[how](null, "", place);
+  }
+
+  /** What was to be written soon is written now; what was not committed is forgotten. */
+  #settle() {
+    if (this.#later) this.#write("replaceState");
+    this.#forget();
+  }
+
+  #forget() {
+    clearTimeout(this.#later);
+    this.#later = 0;
+    this.draft = null;
+  }
+
   /** Another page, or this one with other settings altogether. */
   open(page, given) {
-    this.draft = null;
+    this.#settle();
     history.pushState(null, "", address(page, { ...given, ...shared(settings()) }));
     this.show();
   }
@@ -112,8 +150,8 @@ class Lab {
 
   #choose(name, value) {
     localStorage.setItem(`xent-${name}`, value);
+    this.#settle();
     history.replaceState(null, "", address(this.#page, { ...settings(), [name]: value }));
-    this.draft = null;
     this.show();
   }
 
@@ -122,7 +160,7 @@ class Lab {
     const link = event.target.closest?.("a[data-page]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    this.draft = null;
+    this.#settle();
     history.pushState(null, "", link.getAttribute("href"));
     this.show();
   }

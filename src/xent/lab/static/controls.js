@@ -92,6 +92,7 @@ export function outputs(lab, { standard, vectors = true, most = 8, extra = () =>
     sync(text, found) {
       list = () => split(text || standard);
       const asked = list();
+      const held = rows.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       form.hidden = asked.length >= most;
       rows.replaceChildren(...asked.map((name, i) => {
         const look = found?.[i]?.look;
@@ -105,6 +106,7 @@ export function outputs(lab, { standard, vectors = true, most = 8, extra = () =>
             : "",
           ...extra(i, label));
       }));
+      if (held) (rows.querySelector(`[data-key="${CSS.escape(held)}"]`) ?? [...rows.querySelectorAll(".remove")].pop() ?? input).focus();
     },
   };
 }

@@ -78,7 +78,7 @@ export function costs(main, lab, kept) {
       panels[part].x = kinds.map((kind) => say(`costs.axis_${kind}`)).join(" · ");
       panels[part].draw(shown.map((one) => ({ x: one.x, y: one[part], label: one.label, look: one.look })));
     }
-    if (!data.outputs.some(({ template }) => template === chosen)) chosen = data.outputs[0].template;
+    if (!data.outputs.some(({ template }) => template === chosen)) chosen = (data.outputs[lab.settings.about] ?? data.outputs[0]).template;
     tabs.replaceChildren(...data.outputs.map((one) =>
       el("button", { type: "button", role: "tab", "aria-selected": String(one.template === chosen), "aria-controls": "about", tabindex: one.template === chosen ? 0 : -1, "data-key": `tab-${one.template}`,
         onclick: () => pick(one.template), onkeydown: walk }, broken(one.output))));
@@ -87,6 +87,7 @@ export function costs(main, lab, kept) {
 
   function pick(template) {
     chosen = template;
+    lab.note({ about: data.outputs.findIndex((one) => one.template === template) || "" });
     for (const [i, tab] of [...tabs.children].entries()) {
       const mine = data.outputs[i].template === template;
       tab.setAttribute("aria-selected", String(mine));
@@ -152,8 +153,8 @@ function paragraphs(page, { say }) {
     return line;
   }));
   const sections = page.sections.flatMap(({ title, body }) => [el("h3", {}, title), html("p", body)]);
-  const lines = [["NumPy", page.numpy, ""], ...page.code.map(({ library, name, line, note }) => [name ? `${library} · ${name}` : library, line, note])];
-  const codes = lines.map(([head, line, note]) => {
+  const codes = page.code.map(({ library, name, line, note }) => {
+    const head = name ? `${library} · ${name}` : library;
     const copy = el("button.copy", { type: "button", "aria-label": say("costs.copy_of", { name: head }), onclick: async () => { await copyText(line); copy.textContent = say("common.copied"); setTimeout(() => (copy.textContent = say("common.copy")), 1500); } }, say("common.copy"));
     return el("div.code", {}, el("h4", {}, head), el("pre", { tabindex: "0" }, line), copy, note ? html("p.note", note) : "");
   });

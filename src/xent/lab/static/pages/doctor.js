@@ -1,19 +1,20 @@
 // The doctor: a diagnosis opened in the browser, its samples to walk through in the picture of error against correction. Nothing is sent.
 
-import { el, number } from "../dom.js";
+import { el, number, rich as markup } from "../dom.js";
 import { problems } from "../controls.js";
 import { colour, plotly } from "../plot.js";
 
 const KEPT = "xent-diagnosis"; // the file that was opened, for as long as the window is
 const MARKERS = ["circle", "square", "diamond", "triangle-down", "x", "cross"];
 const COLOURS = ["quadratic", "cross-entropy", "focal", "absolute", "other-0", "other-1"];
+const KINDS = ["all", "bad", "low"];
 const MOST = 8 * 2 ** 20; // bytes of a file
 
 export function doctor(main, lab, kept) {
   const { say, rich } = lab.words;
   let data = null;
-  let at = kept?.at ?? 0; // the sample that is read out, by its place among those shown
-  let which = kept?.which ?? "all";
+  let at = kept?.at ?? (Math.max(0, Math.round(Number(lab.settings.at))) || 0); // the sample that is read out, by its place among those shown
+  let which = KINDS.includes(lab.settings.which) ? lab.settings.which : KINDS[0];
   let gone = false;
 
   const file = el("input.unseen", { type: "file", accept: ".json,application/json", "data-key": "file", onchange: () => file.files[0] && open(file.files[0]) });
@@ -22,10 +23,10 @@ export function doctor(main, lab, kept) {
     ondragleave: () => drop.classList.remove("over"),
     ondrop: (event) => { event.preventDefault(); drop.classList.remove("over"); if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]); },
   }, say("doctor.drop"), file);
-  const example = el("button.plain", { type: "button", "data-key": "example", onclick: () => { sessionStorage.removeItem(KEPT); load(); } }, say("doctor.example"));
+  const example = el("button.plain", { type: "button", "data-key": "example", onclick: () => { sessionStorage.removeItem(KEPT); look(0); load(); } }, say("doctor.example"));
   const shown = el("p.hint");
-  const kinds = ["all", "bad", "low"].map((name) => el("button", { type: "button", "data-key": `which-${name}`, onclick: () => { which = name; at = 0; draw(); } }, say(`doctor.${name}`)));
-  const walk = el("input", { type: "range", id: "c-sample", min: 0, step: 1, "data-key": "sample", oninput: () => { at = Number(walk.value); point(); } });
+  const kinds = KINDS.map((name) => el("button", { type: "button", "data-key": `which-${name}`, onclick: () => { which = name; look(0); draw(); } }, say(`doctor.${name}`)));
+  const walk = el("input", { type: "range", id: "c-sample", min: 0, step: 1, "data-key": "sample", oninput: () => { look(Number(walk.value)); point(); } });
   const wrong = problems();
   const summary = el("p.lead");
   const place = el("div.plot.panel.tall");
@@ -55,7 +56,7 @@ export function doctor(main, lab, kept) {
     } catch {
       // too large to be kept over a reload; it is shown all the same
     }
-    at = 0;
+    look(0);
     show(found, chosen.name);
   }
 
@@ -88,7 +89,7 @@ export function doctor(main, lab, kept) {
   }
 
   async function draw() {
-    kinds.forEach((button, i) => button.setAttribute("aria-pressed", String(["all", "bad", "low"][i] === which)));
+    kinds.forEach((button, i) => button.setAttribute("aria-pressed", String(KINDS[i] === which)));
     const Plotly = await plotly();
     if (gone || !place.isConnected) return;
     const all = chosen();
@@ -104,7 +105,7 @@ export function doctor(main, lab, kept) {
         marker: { size: 9, opacity: 0.75, symbol: MARKERS[k % MARKERS.length], color: colour(COLOURS[k % COLOURS.length]) }, hovertemplate: "%{text}<br>%{x:.4g} → %{y:.4g}<extra></extra>" };
     });
     const ring = { x: [], y: [], mode: "markers", marker: { size: 18, symbol: "circle-open", color: colour("ink"), line: { width: 2.5 } }, hoverinfo: "skip" };
-    const axis = (title, far) => ({ title: { text: title, standoff: 8, font: { size: 12, color: colour("soft") } }, range: [-0.02 * far, far], gridcolor: colour("line"), zeroline: false, showline: true, linecolor: colour("rule"), tickfont: { color: colour("soft"), size: 12 }, nticks: 6 });
+    const axis = (title, far) => ({ title: { text: title, standoff: 8, font: { size: 12, color: colour("soft") } }, range: [-0.04 * far, far], gridcolor: colour("line"), zeroline: false, showline: true, linecolor: colour("rule"), tickfont: { color: colour("soft"), size: 12 }, nticks: 6 });
     const layout = {
       width: place.clientWidth, height: place.clientHeight, margin: { l: 56, r: 14, t: 10, b: 46 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", dragmode: false,
       font: { family: colour("sans"), color: colour("ink") }, hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("rule"), font: { color: colour("ink"), size: 12 } },
@@ -113,9 +114,15 @@ export function doctor(main, lab, kept) {
     await Plotly.react(place, [line(1, say("doctor.one"), "solid"), line(0.1, say("doctor.tenth"), "dash"), ...groups, ring], layout, { displayModeBar: false });
     if (!place.listening) {
       place.listening = true;
-      place.on("plotly_click", ({ points: [{ customdata }] }) => { if (customdata !== undefined) { at = customdata; point(); } });
+      place.on("plotly_click", ({ points: [{ customdata }] }) => { if (customdata !== undefined) { look(customdata); point(); } });
     }
     point();
+  }
+
+  /** Which sample is read out; it stands in the address. */
+  function look(sample) {
+    at = sample;
+    lab.note({ which: which === KINDS[0] ? "" : which, at: at || "" });
   }
 
   /** Reads out a sample and puts a ring around it. */
@@ -140,7 +147,8 @@ export function doctor(main, lab, kept) {
     const lines = (words) => el("p", {}, words.trim());
     const code = one.cure ? [el("h4", {}, say("doctor.cure")), el("pre", { tabindex: "0" }, one.cure.trim())] : [];
     const others = one.alternatives?.length ? [el("h4", {}, say("doctor.or")), el("pre", { tabindex: "0" }, one.alternatives.map((text) => text.trim()).join("\n\n"))] : [];
-    return el("article.finding", {}, el("h3", {}, el(`span.mark.${one.severity}`, {}, say(`doctor.${one.severity}_mark`)), one.title), lines(one.what), el("p.why", {}, one.why.trim()), ...code, ...others);
+    const trial = one.trial ? el("p.tried", {}, ...markup((one.tried ? say("doctor.tried") : "") + one.trial)) : "";
+    return el("article.finding", {}, el("h3", {}, el(`span.mark.${one.severity}`, {}, say(`doctor.${one.severity}_mark`)), one.title), lines(one.what), el("p.why", {}, one.why.trim()), ...code, trial, ...others);
   }
 
   function unchecked() {
@@ -153,7 +161,7 @@ export function doctor(main, lab, kept) {
   load();
   return {
     update() {},
-    kept: () => ({ at, which }),
+    kept: () => ({ at }),
     unmount() {
       gone = true;
       size.disconnect();

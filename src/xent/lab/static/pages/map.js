@@ -16,7 +16,7 @@ const SHADES = shades();
 export function map(main, lab, kept) {
   const { say, rich } = lab.words;
   let data = null;
-  let cursor = kept?.cursor ?? null; // [column, row], the row counted from below
+  let cursor = kept?.cursor ?? place(lab.settings.at); // [column, row], the row counted from below
   let planes = [];
 
   const list = outputs(lab, { standard: STANDARD, vectors: false, most: 6 });
@@ -71,14 +71,14 @@ export function map(main, lab, kept) {
     const canvas = el("canvas", { tabindex: 0, role: "application", "data-key": `map-${i}`, "aria-describedby": "map-how" });
     const cross = el("span.cross", { hidden: true });
     const [upright, level, name, share, across] = [el("div.upright"), el("div.level"), el("span"), el("span"), el("p.axis-name")];
-    const place = (event) => {
+    const under = (event) => {
       const box = canvas.getBoundingClientRect();
       const n = data.horizontal.length;
       const at = (part, whole) => Math.min(n - 1, Math.max(0, Math.floor((part / whole) * n)));
       return [at(event.clientX - box.left, box.width), n - 1 - at(event.clientY - box.top, box.height)];
     };
-    canvas.addEventListener("pointermove", (event) => data && point(...place(event)));
-    canvas.addEventListener("click", (event) => data && go(...place(event)));
+    canvas.addEventListener("pointermove", (event) => data && point(...under(event)));
+    canvas.addEventListener("click", (event) => data && go(...under(event)));
     canvas.addEventListener("keydown", (event) => {
       if (!data) return;
       const n = data.horizontal.length;
@@ -88,6 +88,7 @@ export function map(main, lab, kept) {
       event.preventDefault();
       const far = event.shiftKey ? 16 : 2;
       point(...cursor.map((at, k) => Math.min(n - 1, Math.max(0, at + far * MOVES[event.key][k]))));
+      lab.note({ at: cursor.join() });
     });
     canvas.addEventListener("focus", () => data && canvas.matches(":focus-visible") && point(...(cursor ?? [data.horizontal.length >> 1, data.horizontal.length >> 1])));
     const element = el("figure.map", {}, el("h3", {}, name, share), el("div.plane", {}, upright, el("div.field-of", {}, canvas, cross), level), across);
@@ -107,14 +108,14 @@ export function map(main, lab, kept) {
     const { horizontal, vertical } = data;
     const side = (at, from, to) => `${(100 * (at - from)) / (to - from)}%`;
     const [low, high, left, right] = [vertical[0], vertical[vertical.length - 1], horizontal[0], horizontal[horizontal.length - 1]];
-    const place = (name, at, value) => {
+    const tick = (name, at, value) => {
       const made = el("span", {}, number(value, 3));
       made.style[name] = at;
       return made;
     };
-    if (data.plane === "rate") upright.replaceChildren(...[0.001, 0.01, 0.1, 1, 10].filter((v) => v >= low && v <= high).map((v) => place("bottom", `calc(${side(Math.log(v), Math.log(low), Math.log(high))} - 1.4em)`, v)));
-    else upright.replaceChildren(...ticks(low, high, 6).map((v) => place("top", side(-v, -high, -low), v)));
-    level.replaceChildren(...ticks(left, right, 6).map((v) => place("left", side(v, left, right), v)));
+    if (data.plane === "rate") upright.replaceChildren(...[0.001, 0.01, 0.1, 1, 10].filter((v) => v >= low && v <= high).map((v) => tick("bottom", `calc(${side(Math.log(v), Math.log(low), Math.log(high))} - 1.4em)`, v)));
+    else upright.replaceChildren(...ticks(low, high, 6).map((v) => tick("top", side(-v, -high, -low), v)));
+    level.replaceChildren(...ticks(left, right, 6).map((v) => tick("left", side(v, left, right), v)));
     across.replaceChildren(...rich(`map.axes_${data.plane}`));
   }
 
@@ -139,6 +140,7 @@ export function map(main, lab, kept) {
   /** That neuron, on the page of the neuron, with everything else as it is here. */
   function go(column, row) {
     point(column, row);
+    lab.note({ at: cursor.join() });
     const { outputs: named, rate: pace, steps: many, target: aim, x: input } = lab.settings;
     const exact = (v) => String(Number(v.toPrecision(6)));
     const [h, v] = [exact(data.horizontal[column]), exact(data.vertical[row])];
@@ -159,6 +161,12 @@ export function map(main, lab, kept) {
   list.sync(lab.settings.outputs, null);
   page.update(lab.settings);
   return page;
+}
+
+/** A place as the address has it. */
+function place(text) {
+  const found = (text ?? "").split(",").map(Number);
+  return found.length === 2 && found.every((at) => Number.isInteger(at) && at >= 0) ? found : null;
 }
 
 /** The colours from quick to slow, 256 of them, as numbers that lie in memory as pixels do. */

@@ -19,9 +19,9 @@ const SPEEDS = [15, 60, 240]; // steps a second
 export function neuron(main, lab, kept) {
   const { say, rich } = lab.words;
   let data = null;
-  let step = kept?.step ?? 0;
+  let step = kept?.step ?? (Math.max(0, Math.round(Number(lab.settings.at))) || 0);
   let playing = null;
-  let speed = kept?.speed ?? SPEEDS[1];
+  let speed = SPEEDS[lab.settings.speed] ?? SPEEDS[1];
 
   // ── what is taken hold of ──
   const list = outputs(lab, {
@@ -61,24 +61,24 @@ export function neuron(main, lab, kept) {
   const presets = Object.entries(EXPERIMENTS).map(([name, given]) =>
     el("button.preset", { type: "button", "data-key": `preset-${name}`, "data-preset": name, onclick: () => { stop(); show(0); lab.set({ ...blank(lab.settings), ...given }); } },
       el("strong", {}, say(`neuron.preset_${name}`)), el("span", {}, ...rich(`neuron.preset_${name}_note`))));
-  const draw = el("button.preset", { type: "button", "data-key": "preset-draw", onclick: () => { show(0); lab.set({ ...anew, seed: String(1 + Math.floor(Math.random() * 99999)) }); } },
+  const draw = el("button.preset", { type: "button", "data-key": "preset-draw", onclick: () => { show(0); lab.set({ ...anew, at: "", seed: String(1 + Math.floor(Math.random() * 99999)) }); } },
     el("strong", {}, say("neuron.preset_draw")), el("span", {}, ...rich("neuron.preset_draw_note")));
 
   // ── what is seen ──
-  const sigmoid = new Sigmoid({ say, moved: (z, commit) => { if (!commit && step) show(0); lab.set({ ...anew, z: String(Number(z.toFixed(3))) }, commit); } });
+  const sigmoid = new Sigmoid({ say, moved: (z, commit) => { if (step) show(0); lab.set({ ...anew, at: "", z: String(Number(z.toFixed(3))) }, commit); } });
   const places = Object.fromEntries(PARTS.map((part) => [part, el("div.plot")]));
   const panels = Object.fromEntries(PARTS.map((part) => [part, new Panel(places[part], {
-    x: say("neuron.step"), landmarks: LANDMARKS[part], limits: ofRuns, ends: () => [0, Math.max(data?.steps ?? 300, 1)], onPick: (at) => { stop(); show(at); },
+    x: say("neuron.step"), landmarks: LANDMARKS[part], limits: ofRuns, ends: () => [0, Math.max(data?.steps ?? 300, 1)], onPick: (at) => { stop(); show(at); rest(); },
   })]));
   const claims = Object.fromEntries(PARTS.map((part) => [part, el("ul.claims")]));
   const figures = el("div.grid", {}, PARTS.map((part) =>
     el("figure.curve", { "data-part": part }, el("h3", { id: `h-${part}` }, ...rich(`neuron.${part}`)), el("div.frame", { role: "img", "aria-labelledby": `h-${part}`, "aria-describedby": `s-${part}` }, places[part]),
       el("figcaption", { id: `s-${part}` }, claims[part]))));
 
-  const play = el("button.play", { type: "button", "data-key": "play", onclick: () => (playing ? stop() : begin()) });
-  const scrub = el("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": say("neuron.playhead"), "data-key": "scrub", oninput: () => { stop(); show(Number(scrub.value)); } });
-  const now = el("output.now", { "data-role": "step" });
-  const pace = el("select", { "aria-label": say("neuron.speed"), "data-key": "speed", onchange: () => (speed = Number(pace.value)) },
+  const play = el("button.play", { type: "button", "data-key": "play", onclick: () => (playing ? rest() : begin()) });
+  const scrub = el("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": say("neuron.playhead"), "data-key": "scrub", oninput: () => { stop(); show(Number(scrub.value)); }, onchange: rest });
+  const now = el("span.now", { "data-role": "step" });
+  const pace = el("select", { "aria-label": say("neuron.speed"), "data-key": "speed", onchange: () => { speed = Number(pace.value); lab.note({ speed: speed === SPEEDS[1] ? "" : String(SPEEDS.indexOf(speed)) }); } },
     SPEEDS.map((value, i) => el("option", { value, selected: value === speed }, say(`neuron.speed_${i}`))));
   const table = el("tbody");
   const readout = el("div.scroll", {}, el("table.readout", {},
@@ -120,7 +120,7 @@ export function neuron(main, lab, kept) {
       from += ((time - last) * speed) / 1000;
       last = time;
       show(Math.min(from, data.steps));
-      if (from >= data.steps) stop();
+      if (from >= data.steps) rest();
       else playing = requestAnimationFrame(tick);
     };
     playing = requestAnimationFrame(tick);
@@ -132,6 +132,12 @@ export function neuron(main, lab, kept) {
     playing = null;
     step = Math.round(step);
     label();
+  }
+
+  /** It stands still: where, is in the address. */
+  function rest() {
+    stop();
+    lab.note({ at: step ? String(step) : "" });
   }
 
   function label() {
@@ -173,7 +179,7 @@ export function neuron(main, lab, kept) {
       for (const preset of main.querySelectorAll("[data-preset]")) preset.setAttribute("aria-pressed", String(is(settings, EXPERIMENTS[preset.dataset.preset])));
       lab.ask("neuron", answered);
     },
-    kept: () => ({ step, speed }),
+    kept: () => ({ step }),
     unmount() {
       stop();
       for (const panel of Object.values(panels)) panel.remove();
@@ -206,11 +212,11 @@ function bar(value, whole, run) {
 
 /** The settings of an experiment are its own and the usual ones: all others go. */
 function blank(settings) {
-  return Object.fromEntries(Object.keys(settings).filter((name) => !["lang", "theme"].includes(name)).map((name) => [name, ""]));
+  return Object.fromEntries(Object.keys(settings).filter((name) => !["lang", "theme", "speed"].includes(name)).map((name) => [name, ""]));
 }
 
 function is(settings, experiment) {
-  const own = Object.fromEntries(Object.entries(settings).filter(([name, value]) => value && !["lang", "theme"].includes(name)));
+  const own = Object.fromEntries(Object.entries(settings).filter(([name, value]) => value && !["lang", "theme", "at", "speed"].includes(name)));
   const usual = own.z || own.first || own.share || own.seed ? "" : "2";
   const whole = { ...own, w: own.w ?? usual, b: own.b ?? usual };
   const names = new Set([...Object.keys(whole), ...Object.keys(experiment)]);

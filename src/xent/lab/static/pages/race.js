@@ -10,10 +10,9 @@ const PARTS = ["accuracy", "gain", "stalled"];
 const LANDMARKS = { accuracy: [0, 1], gain: [0, 1], stalled: [0, 1] };
 const PAUSE = 700; // milliseconds between two looks at a race that runs
 
-export function race(main, lab, kept) {
+export function race(main, lab) {
   const { say, rich } = lab.words;
   let data = null;
-  let columns = kept?.columns ?? [];
   let timer = 0;
   let gone = false;
 
@@ -30,7 +29,7 @@ export function race(main, lab, kept) {
   const column = el("div.control", { hidden: true }, el("label", { for: "c-target" }, say("race.column")), target);
   const fields = {
     hidden: field(lab, "hidden", { label: say("race.hidden"), standard: "10" }), rates: field(lab, "rates", { label: say("race.rates"), standard: "" }),
-    seeds: field(lab, "seeds", { label: say("race.seeds"), standard: 5 }), epochs: field(lab, "epochs", { label: say("race.epochs"), standard: 10 }), batch: field(lab, "batch", { label: say("race.batch"), standard: 10 }),
+    seeds: field(lab, "seeds", { label: say("race.seeds"), standard: 10 }), epochs: field(lab, "epochs", { label: say("race.epochs"), standard: 10 }), batch: field(lab, "batch", { label: say("race.batch"), standard: 10 }),
   };
   fields.rates.input.placeholder = say("race.rates_example");
   const activation = choice(lab, "activation", { label: say("race.activation"), of: { sigmoid: "sigmoid", tanh: "tanh", relu: "ReLU" }, standard: "sigmoid" });
@@ -44,7 +43,7 @@ export function race(main, lab, kept) {
   const progress = el("progress", { hidden: true, "aria-label": say("race.title") });
   const verdict = el("ul.verdict");
   const table = el("tbody");
-  const summary = el("div.scroll", { hidden: true }, el("table.readout", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("common.output")),
+  const summary = el("div.scroll", { hidden: true }, el("table.readout.of-five", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("common.output")),
     ["rate", "accuracy", "epochs", "stalled", "gain"].map((name) => el("th", { scope: "col" }, say(`race.col_${name}`))))), table));
   const places = Object.fromEntries(PARTS.map((part) => [part, el("div.plot")]));
   const panels = Object.fromEntries(PARTS.map((part) => [part, new Panel(places[part], { x: say("race.epoch"), ends: () => [0, data?.epochs ?? 10], limits: ofRuns, landmarks: LANDMARKS[part] })]));
@@ -71,8 +70,7 @@ export function race(main, lab, kept) {
       return;
     }
     const taken = await answer.json();
-    columns = taken.columns;
-    lab.set({ data: taken.data, target: columns[columns.length - 1] });
+    lab.set({ data: taken.data, target: taken.columns[taken.columns.length - 1] });
   }
 
   function act(ask) {
@@ -92,15 +90,20 @@ export function race(main, lab, kept) {
     }
     data = answer;
     wrong.say([data.message]);
+    offer(data.columns);
     const key = JSON.stringify([lab.settings.outputs, data.outputs]);
     if (key !== list.key) list.sync(lab.settings.outputs, data.outputs);
     list.key = key;
     buttons();
     const looks = data.outputs.map(({ look }) => look);
     figures.hidden = !data.curves.length;
-    for (const part of PARTS) panels[part].draw(data.curves.map((curve) => ({ x: curve.epoch, y: curve[part], label: curve.label, look: looks[curve.side] })));
+    for (const part of PARTS) {
+      const seen = data.curves.some((curve) => curve[part].some(Number.isFinite)); // tuning looks at accuracy only
+      places[part].closest("figure").hidden = !seen;
+      if (seen) panels[part].draw(data.curves.map((curve) => ({ x: curve.epoch, y: curve[part], label: curve.label, look: looks[curve.side] })));
+    }
     const line = (side) => el("span.line", { "data-colour": looks[side].colour, "data-dash": looks[side].dash });
-    legend.replaceChildren(...data.curves.map((curve) => el("li", {}, line(curve.side), el("span", {}, say("race.legend", { name: curve.label, stage: say(`race.stage_${curve.stage}`), rate: number(curve.rate, 3), seeds: curve.seeds })))));
+    legend.replaceChildren(...data.curves.map((curve) => el("li", {}, line(curve.side), el("span", {}, say(curve.seeds === 1 ? "race.legend_one" : "race.legend", { name: curve.label, stage: say(`race.stage_${curve.stage}`), rate: number(curve.rate, 3), seeds: curve.seeds })))));
     verdict.replaceChildren(...(data.says ?? []).map((sentence) => el("li", {}, ...markup(sentence))));
     summary.hidden = !data.rows;
     const percent = (share, digits = 1) => (share === null ? "–" : `${(100 * share).toFixed(digits)}%`);
@@ -112,6 +115,15 @@ export function race(main, lab, kept) {
       away.replaceChildren(el("span", {}, say("common.save")), link(`report-${lab.language}.html`, say("race.report")), link(`race-${lab.language}.png`, "PNG"), link(`race-${lab.language}.svg`, "SVG"), link("race.csv", "CSV"), link("race.py", "Python"));
     }
     if (data.status === "running" || data.busy) timer = setTimeout(() => lab.ask("race", answered), PAUSE);
+  }
+
+  /** The columns of a file of one's own, one of which holds the classes. */
+  function offer(columns) {
+    const wanted = lab.settings.target;
+    const named = [...new Set([...columns, wanted].filter(Boolean))];
+    if (named.join("\n") !== target.dataset.named) target.replaceChildren(...named.map((name) => el("option", { value: name }, name)));
+    target.dataset.named = named.join("\n");
+    target.value = wanted;
   }
 
   function buttons() {
@@ -136,14 +148,11 @@ export function race(main, lab, kept) {
       const own = !SETS.includes(chosen);
       sets.replaceChildren(...SETS.map((name) => el("option", { value: name, selected: name === chosen }, say(`race.${name}`))), own ? el("option", { value: chosen, selected: true }, say("race.own", { name: chosen.split("/").pop() })) : "");
       column.hidden = !own;
-      const named = [...new Set([...columns, settings.target].filter(Boolean))];
-      target.replaceChildren(...named.map((name) => el("option", { value: name, selected: name === settings.target }, name)));
       for (const [name, control] of Object.entries(fields)) control.sync(settings[name]);
       activation.sync(settings.activation);
       optimiser.sync(settings.optimiser);
       lab.ask("race", answered);
     },
-    kept: () => ({ columns }),
     unmount() {
       gone = true;
       clearTimeout(timer);
