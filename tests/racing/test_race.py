@@ -133,7 +133,9 @@ def test_a_diverging_lane_is_reported_and_never_wins(iris):
             assert not found.table[name].is_nan().any()
             assert found.table[name].drop_nulls().is_finite().all()
     for language in ("en", "zh"):
-        assert any("quadratic@identity" in line for line in sentences(found.verdict, language))
+        said = sentences(found.verdict, language)
+        assert "quadratic@identity" in said[-1]
+        assert not any("–" in line for line in said)  # nothing is measured against a network that diverged
     json.dumps(found.numbers(), allow_nan=False)
 
 
@@ -283,6 +285,9 @@ def test_a_planted_difference_is_found(iris):
     assert answer.winner == 1
     assert answer.pairs[0].low < 0.03 < answer.pairs[0].high
     assert found.winner == "cross-entropy@softmax #2"
+    assert "p = 0.00049 after" in str(found)
+    clear = verdict(iris, [[0.5] * 20, [0.9 + n for n in rng.normal(0, 0.01, 20)]])
+    assert "p < 0.0001 after" in str(clear)
 
 
 def test_winning_against_one_of_two_is_no_win(iris):

@@ -15,7 +15,7 @@ from xent.racing import Race
 from xent.racing.heats import JUDGING, TUNING, divided
 from xent.racing.result import MOST_SEEDS
 from xent.racing.verdict import ACCURACY
-from xent.racing.words import difference, percent, sentences
+from xent.racing.words import difference, p_value, percent, sentences
 from xent.report.article import TAGS, Picture, Pictures
 from xent.report.prose import Prose
 from xent.texts import page
@@ -184,7 +184,7 @@ def _pairs(found: Race, words: dict[str, str]) -> list[list[str]]:
                     labels[pair.worse],
                     shown["difference"],
                     f"{shown['low']} … {shown['high']}",
-                    shown["p"],
+                    p_value(pair.holm),
                 ]
             )
     return rows
