@@ -15,8 +15,21 @@ Every message says what was asked, what came and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+MOST = 50
+"""Names that a message lists; a table may have thousands of columns."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names with commas between them.
+
+    >>> listed(["a", "b"]), listed(["x"] * 52)[-14:]
+    ('a, b', 'x and 2 others')
+    """
+    shown = ", ".join(names[:MOST])
+    return f"{shown} and {len(names) - MOST} others" if len(names) > MOST else shown
 
 
 class XentError(Exception):
@@ -44,10 +57,11 @@ class UnknownNameError(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], meant: Iterable[str] = ()) -> None:
         known = sorted(known)
+        same = [one for one in known if one.casefold() == name.casefold()]
         near = get_close_matches(name, known, n=3, cutoff=0.5)
-        self.suggestions = list(dict.fromkeys([*meant, *near]))
+        self.suggestions = list(dict.fromkeys([*meant, *same, *near]))
         hint = f"did you mean {' or '.join(map(repr, self.suggestions))}? " if self.suggestions else ""
-        super().__init__(f"there is no {kind} named {name!r}: {hint}Known are {', '.join(known)}.")
+        super().__init__(f"there is no {kind} named {name!r}: {hint}Known are {listed(known)}.")
 
 
 class ArrayKindError(XentError, TypeError):

@@ -41,6 +41,7 @@ def test_what_is_written_and_printed(done):
     assert "Which output learns best on iris?" in out
     assert "cross-entropy@softmax" in out
     assert "own best rate" in out
+    assert f"xent race iris {QUICK} --out {folder} --lang en" in (folder / "report.html").read_text()
 
 
 def test_chinese_and_that_it_goes_on(done, capsys):
@@ -81,6 +82,14 @@ def test_a_table_with_a_target(tmp_path, capsys):
     assert code == 0
     report = (tmp_path / "out" / "report.html").read_text()
     assert "Column colour: a category with 2 values" in report
+    odd = tmp_path / "[odd]"
+    odd.mkdir()
+    (tmp_path / "t.csv").rename(odd / "[red]t[x].csv")
+    line = line.replace("/t.csv", "/[odd]/[red]t[x].csv").replace("/out", "/[odd]/out")
+    code, out, _ = run(capsys, line)
+    assert code == 0
+    assert "best on [red]t[x].csv?" in out
+    assert "[odd]/out/report.html" in out
     code, _, err = run(capsys, line.replace("--target kind", "--target knid"))
     assert code == 2
     assert "did you mean 'kind'" in " ".join(err.split())
@@ -94,6 +103,8 @@ def test_a_table_with_a_target(tmp_path, capsys):
         ("race iris --rates 0", "positive finite"),
         ("race iris --rates x", "--rates"),
         ("race iris --hidden 3.5", "--hidden"),
+        ("race iris --hidden 4,0", "at least one unit"),
+        ("race iris --jobs 0", "jobs"),
         ("race iris --seeds 0", "seeds"),
         ("race iris --seeds 2.5", "2.5"),
         ("race iris --outputs quadratc", "did you mean"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zipfile
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -95,13 +98,53 @@ def many(n=12, y="ab"):
         (many().replace("3,b", "3,"), "y", "target 'y' is missing in row 4"),
         (many().replace("3,", "inf,"), "y", "'x' is infinite in row 4"),
         ("y\na\nb\na\nb\na\nb\n", "y", "no other column"),
-        ("x,y\n1,2,3,4\n", "y", "cannot read"),
-        ("n,y\n" + "\n".join(f"name{i},{i % 2}" for i in range(200)), "y", "200 different texts"),
+        ("x,y\n1,2,3,4\n", "y", "row 1 has 4 cells, the header 2"),
+        ("n,y\n" + "\n".join(f"name{i % 150},{i % 2}" for i in range(200)), "y", "150 different texts"),
+        ("n,y\n" + "\n".join(f"name{i},{i % 2}" for i in range(20)), "y", "20 different texts in 20 rows"),
+        ("d,y\n" + "\n".join(f"2024-01-{1 + i % 9:02d},{i % 2}" for i in range(20)), "y", "'d' holds dates"),
+        (many().replace(",", ";"), "y", "separated by semicolons"),
+        (many().replace(",", "\t"), "y", "separated by tabs"),
+        (many().replace("x,y", "x,x,y").replace("\n", "\n0,").replace("0,x", "x", 1), "y", "more than one column named 'x'"),
+        (many().replace("3,", "3e200,"), "y", r"'x' is 3e\+200, too large"),
+        (many(), "Y", "did you mean 'y'"),
     ],
 )
 def test_bad_tables(tmp_path, text, target, says):
     with pytest.raises(InputError, match=says):
         load(write(tmp_path / "t.csv", text), target)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"), [("utf-16", "no text in UTF-8"), ("latin-1", "no text in UTF-8"), ("utf-8-sig", None)]
+)
+def test_text_that_is_not_utf_8(tmp_path, encoding, says):
+    (tmp_path / "t.csv").write_bytes(many(y="éb").encode(encoding))
+    if says is None:  # a byte-order mark is no part of the first name
+        assert load(tmp_path / "t.csv", "y").features == ("x",)
+        return
+    with pytest.raises(InputError, match=says):
+        load(tmp_path / "t.csv", "y")
+
+
+def test_long_numbers_stay_different_classes(tmp_path):
+    text = "x,y\n" + "\n".join(f"{i},{2**53 + i % 2}" for i in range(9))
+    assert load(write(tmp_path / "t.csv", text), "y").classes == ("9007199254740992", "9007199254740993")
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        (pl.Series("x", [[1]] * 9), "'x' holds List"),
+        (pl.Series("x", [b"1"] * 9), "'x' holds Binary"),
+        (pl.Series("x", [date(2024, 1, 1 + i) for i in range(9)]), "'x' holds Date"),
+        (pl.Series("y", [[1]] * 9), "target 'y' holds List"),
+    ],
+)
+def test_columns_that_are_neither(tmp_path, column, says):
+    table = pl.DataFrame({"x": range(9), "y": [0, 1, 0] * 3}).with_columns(column)
+    table.write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=says):
+        load(tmp_path / "t.parquet", "y")
 
 
 def test_a_class_too_rare_to_split(tmp_path):
@@ -151,6 +194,8 @@ def test_npz_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "t.npz", x=np.asarray([Trap(tmp_path / "sprung")] * 3, dtype=object), y=np.zeros(3))
     with pytest.raises(InputError, match="pickled objects, which are not opened"):
         load(tmp_path / "t.npz")
+    np.savez(tmp_path / "u.npz", x=np.eye(9), y=np.arange(9) % 2, note=np.asarray([Trap(tmp_path / "sprung")], dtype=object))
+    assert len(load(tmp_path / "u.npz")) == 9  # what else the file holds is left alone
     assert not (tmp_path / "sprung").exists()
 
 
@@ -170,6 +215,15 @@ def test_bad_npz(tmp_path, arrays, says):
     (tmp_path / "broken.npz").write_bytes(b"no zip")
     with pytest.raises(InputError, match="cannot read"):
         load(tmp_path / "broken.npz")
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.eye(3))
+    with pytest.raises(InputError, match="a single array"):
+        load(tmp_path / "single.npz")
+    with zipfile.ZipFile(tmp_path / "texts.npz", "w") as made:
+        made.writestr("x", "1")
+        made.writestr("y", "1")
+    with pytest.raises(InputError, match="x is no array"):
+        load(tmp_path / "texts.npz")
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])
@@ -235,6 +289,16 @@ def test_a_split_is_stratified_and_knows_only_its_training_part(name):
         train = data.x[parts.rows[0]]
         np.testing.assert_allclose(parts.x_test, (data.x[parts.rows[2]] - train.mean(0)) / train.std(0))
     assert split(data, seed=3).rows[0].tolist() == parts.rows[0].tolist() != split(data, seed=4).rows[0].tolist()
+
+
+def test_a_given_test_part_has_no_say_in_how_the_others_are_drawn():
+    """Whatever is written on the test rows, the same rows teach and the same rows tune."""
+    data = load("wine")
+    given = np.arange(len(data)) % 4 == 0
+    turned = np.where(given, (data.y + 1) % 3, data.y)
+    one, other = (split(replace(data, y=y, test=given), seed=5) for y in (data.y, turned))
+    for part in ("x_train", "y_train", "x_tuning", "y_tuning", "x_test"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
 
 
 def test_shares_that_are_none():

@@ -61,6 +61,20 @@ def test_bootstrap_t_covers_as_often_as_it_says():
     assert 0.83 < hits / 300 < 0.96  # skewed samples: Student's has 0.84 here
 
 
+def test_bootstrap_t_of_differences_that_differ_by_rounding_only():
+    for value in (0.1, 1 / 3, 7e-3):
+        assert bootstrap_t(np.full(6, value), 0.95) == pytest.approx((value, value))
+    assert bootstrap_t(np.asarray([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6, 0.6 - 0.5]), 0.95) == pytest.approx((0.1, 0.1))
+
+
+def test_of_too_few_pairs_to_resample_students_interval_is_given():
+    for d in ([0.1, 0.2], [0.1, 0.2, 0.25]):
+        assert bootstrap_t(np.asarray(d), 0.95) == student(np.asarray(d), 0.95)
+    low, high = bootstrap_t(np.asarray([0.1, 0.2, 0.25, 0.2]), 0.95)
+    assert low < 0.1
+    assert high > 0.2
+
+
 def test_of_one_pair_or_of_equal_ones():
     assert paired([0.5]).p == 1.0
     assert (paired([0.5]).low, paired([0.5]).high) == (-np.inf, np.inf)

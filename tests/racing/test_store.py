@@ -18,7 +18,7 @@ from xent.data import load
 from xent.errors import InputError
 from xent.racing.heats import Heat, run
 from xent.racing.plan import plan
-from xent.racing.store import Store
+from xent.racing.store import Store, _place_first
 
 SIDES = ["quadratic@sigmoid", "cross-entropy@softmax"]
 SMALL = {"hidden": (4,), "rates": (0.3, 1.0), "seeds": 3, "epochs": 2, "jobs": 1}
@@ -67,6 +67,19 @@ def test_another_versions_folder_is_refused(done, tmp_path):
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(InputError, match="cannot read"):
         xent.race("iris", SIDES, **SMALL, out=tmp_path)
+
+
+def test_of_two_races_at_once_one_has_the_folder(tmp_path):
+    """The plan is placed by whoever comes first; the other one reads it, and goes on only if it is its own."""
+    data = load("iris")
+    first, second = (plan(data, SIDES, epochs=epochs)[0] for epochs in (1, 2))
+    _place_first(tmp_path / "plan.json", first.as_json())
+    _place_first(tmp_path / "plan.json", second.as_json())
+    assert json.loads((tmp_path / "plan.json").read_text())["epochs"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["plan.json"]
+    Store(tmp_path, first)
+    with pytest.raises(InputError, match="epochs: 1 there, 2 here"):
+        Store(tmp_path, second)
 
 
 def test_damaged_and_missing_heats_are_run_again(tmp_path):

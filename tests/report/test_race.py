@@ -56,6 +56,15 @@ def test_the_call_repeats_the_race(found):
     assert again.table.equals(found.table)
 
 
+def test_the_call_and_the_page_say_which_interval(found):
+    other = xent.race("iris", SIDES, (4,), (0.3, 1.0), 6, 2, jobs=1, interval="bootstrap-t")
+    assert "interval='bootstrap-t'" in report.race_call(other)
+    assert "the bootstrap-t interval" in page(other)
+    assert "Student&#39;s interval" in page(found)
+    assert "bootstrap-t 区间" in page(other, "zh")
+    assert other.verdict.numbers()["interval"] == "bootstrap-t"
+
+
 def test_hostile_names(found):
     bad = "<script>alert('{x}')</script>"
     hostile = replace(found, data=replace(found.data, name=bad, notes=(("categories", {"column": bad, "n": "2", "kinds": bad}),)),
@@ -77,6 +86,13 @@ def test_the_whole_report_is_written_with_its_figures(found, tmp_path):
     place = found.report(tmp_path / "deep" / "r.html", language="zh")
     assert place.read_text().count("data:image/svg+xml") == 10
     assert place.stat().st_size < 1_000_000
+
+
+def test_class_names_of_any_letters(found):
+    """Formulas that are none, brackets, line ends, letters that no font has: no error and no warning."""
+    names = ("$x_{", "a$b$\n长度 [/b]", "山鸢尾\U0001f338")
+    figure = figures.draw_race_part("confusion", replace(found, data=replace(found.data, classes=names)))
+    assert figures.svg(figure).startswith("<svg")
 
 
 @pytest.mark.parametrize("part", ["accuracy", "gain", "rates", "calibration", "confusion"])

@@ -37,13 +37,16 @@ app.command("xent.cli.bench:bench", name="bench")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 it found something wrong, 2 it was asked wrongly, 130 interrupted."""
     from xent import texts
+    from xent.cli import flags
 
+    given = tuple(sys.argv[1:] if arguments is None else arguments)
+    flags.TYPED.set(given)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters shows ? for them
     words = texts.page("cli", texts.language_of_locale())["errors"]
     try:
-        code = app(list(sys.argv[1:] if arguments is None else arguments), print_error=True, exit_on_error=False)
+        code = app(list(given), print_error=True, exit_on_error=False)
         sys.stdout.flush()
     except CycloptsError:
         return 2

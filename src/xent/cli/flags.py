@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,10 @@ Lang = Annotated[
     Literal["en", "zh"] | None,
     Parameter(name="--lang", help="Language of what is printed and written; your locale's if not given."),
 ]
+
+
+TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+"""What was typed after the program's name, for reports that say how to repeat them."""
 
 
 def _whole(type_: type, tokens: Sequence[Token]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,13 +115,15 @@ def race(
     from xent.racing import plan as planning
     from xent.racing import race as run
     from xent.racing.estimate import lanes, seconds
+    from xent.racing.running import processes
 
     language = flags.language(lang)
     screen = flags.console(quiet=json)
     rows = load(data, target, missing=missing)
     names = planning.OUTPUTS if outputs is None else tuple(own.outputs(outputs, language))
+    units = _whole("--hidden", hidden)
     choices: dict[str, Any] = {
-        "hidden": tuple(n for n in _whole("--hidden", hidden) if n), "activation": activation, "init": init, "optimiser": optimiser,
+        "hidden": () if units == [0] else tuple(units), "activation": activation, "init": init, "optimiser": optimiser,
         "momentum": momentum, "l2": l2, "batch": batch, "epochs": epochs,
         "rates": None if rates is None else _numbers("--rates", rates),
         "tuning_seeds": tuning_seeds, "seeds": seeds, "first_seed": first_seed, "goal": goal, "precision": precision,
@@ -131,7 +132,8 @@ def race(
     plan, _ = planning.plan(rows, names, **choices)
     folder = out or Path(f"xent-race-{_slug(plan.data)}-{plan.hash[:8]}")
     words = texts.page("race", language)["cli"]
-    guess, cores = seconds(plan, rows, jobs or _cores()), jobs or _cores()
+    cores = processes(jobs)
+    guess = seconds(plan, rows, cores)
     screen.print(words["estimate"].format(lanes=sum(lanes(plan)), time=_time(guess, words), jobs=cores), style="dim")
     if guess > LONG:
         screen.print(words["long"].format(time=_time(guess, words)), style="yellow")
@@ -150,8 +152,8 @@ def race(
         print(flags.as_json(found.numbers()))
     else:
         _show(found, language, screen)
-    screen.print(words["folder"].format(path=folder), soft_wrap=True, style="dim")
-    screen.print(words["report"].format(path=folder / "report.html"), soft_wrap=True)
+    screen.print(words["folder"].format(path=folder), soft_wrap=True, style="dim", markup=False)
+    screen.print(words["report"].format(path=folder / "report.html"), soft_wrap=True, markup=False)
 
 
 def _show(found: Any, language: str, screen: Console) -> None:
@@ -162,7 +164,7 @@ def _show(found: Any, language: str, screen: Console) -> None:
 
     text = texts.page("race", language)
     words, plan = text["words"], found.plan
-    screen.print(f"[bold]{text['title'].format(data=plan.data)}[/]")
+    screen.print(text["title"].format(data=plan.data), style="bold", markup=False)
     table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
     goal = percent(found.verdict.goal, 0)
     table.add_column(words["output"], no_wrap=True)
@@ -200,8 +202,9 @@ def _write(found: Any, folder: Path, language: str, screen: Console) -> None:
             files.write(folder / f"{name}.parquet", content.getvalue())
     files.write(folder / "verdict.json", flags.as_json(found.numbers()) + "\n")
     figures.save(found.figure(language=language), folder, "race")
-    typed = ["xent", *(sys.argv[1:] if Path(sys.argv[0]).stem in ("xent", "__main__") else ["race", found.plan.data, "…"])]
-    found.report(folder / "report.html", language=language, command=shlex.join(typed))
+    typed = flags.TYPED.get()
+    command = shlex.join(["xent", *typed]) if typed else None
+    found.report(folder / "report.html", language=language, command=command)
 
 
 def _whole(flag: str, text: str) -> list[int]:
@@ -223,12 +226,6 @@ def _numbers(flag: str, text: str) -> list[float]:
 def _slug(name: str) -> str:
     """A name that any file system takes."""
     return re.sub(r"[^\w]+", "-", Path(name).stem if Path(name).suffix in (".csv", ".npz", ".parquet") else name).strip("-").lower()
-
-
-def _cores() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 def _time(seconds: float, words: dict[str, str]) -> str:

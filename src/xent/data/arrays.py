@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,20 @@ import numpy as np
 from xent.data.table import Data, coded
 from xent.errors import InputError, UnknownNameError
 
+NPY = b"\x93NUMPY"
+"""What the file of a single array begins with."""
+
 
 def load(path: Path, target: str | None) -> Data:
     """x (rows, anything) and y (rows,), or the name that `target` gives in its place."""
+    wanted = target or "y"
     try:
+        with path.open("rb") as opened:
+            if opened.read(len(NPY)) == NPY:
+                raise ValueError("it is a single array, as numpy.save writes it")
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            found = {name: file[name] if name in ("x", wanted) else None for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = (
             "it holds pickled objects, which are not opened"
             if "pickle" in str(error).lower()
@@ -25,11 +33,12 @@ def load(path: Path, target: str | None) -> Data:
         raise InputError(
             f"cannot read {path.name} as NPZ: {reason}. Save plain arrays with numpy.savez(path, x=…, y=…)."
         ) from error
-    wanted = target or "y"
     for name in ("x", wanted):
         if name not in found:
             raise UnknownNameError(f"array in {path.name}", name, found)
-    x, y = found["x"], found[wanted]
+        if not isinstance(found[name], np.ndarray):
+            raise InputError(f"{path.name}: {name} is no array. Save plain arrays with numpy.savez(path, x=…, y=…).")
+    x, y = np.asarray(found["x"]), np.asarray(found[wanted])
     if x.dtype.kind not in "biuf" or x.ndim < 1:
         raise InputError(f"{path.name}: x holds rows of real numbers, but it is {x.dtype} of shape {x.shape}.")
     if y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "biufUS":

@@ -48,7 +48,7 @@ def split(
     given = None if anew else data.test
     parts: list[list[np.ndarray]] = [[], [], []]
     for place, name in enumerate(data.classes):
-        for part, rows in zip(parts, _divided(rng.permutation(np.flatnonzero(data.y == place)), given, shares), strict=True):
+        for part, rows in zip(parts, _divided(np.flatnonzero(data.y == place), given, shares, rng), strict=True):
             if not len(rows):
                 n = int((data.y == place).sum())
                 raise InputError(
@@ -74,15 +74,21 @@ def set_apart(y: Int[np.ndarray, " n"], among: Bool[np.ndarray, " n"], share: fl
     return chosen
 
 
-def _divided(rows: np.ndarray, given: np.ndarray | None, shares: tuple[float, float, float]) -> list[np.ndarray]:
-    """The shuffled rows of one class in three parts; where there are three rows or more, none of the parts is empty."""
+def _divided(
+    rows: np.ndarray, given: np.ndarray | None, shares: tuple[float, float, float], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """The rows of one class in three parts; where there are three rows or more, none of the parts is empty.
+
+    A test part that was given has no say, not even by its labels, in how the other rows are drawn.
+    """
     if given is not None:
-        rest = rows[~given[rows]]
+        rest = rng.permutation(rows[~given[rows]])
         tuning = max(1, round(len(rest) * shares[1] / (shares[0] + shares[1])))
         return [*np.split(rest, [max(len(rest) - tuning, 1)]), rows[given[rows]]]
+    shuffled = rng.permutation(rows)
     tuning, test = (max(1, round(share * len(rows))) for share in shares[1:])
     train = max(1, len(rows) - tuning - test)
-    return np.split(rows, [train, min(train + tuning, len(rows) - 1)])
+    return np.split(shuffled, [train, min(train + tuning, len(rows) - 1)])
 
 
 def _prepared(data: Data, train: np.ndarray) -> np.ndarray:

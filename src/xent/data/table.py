@@ -13,6 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from xent.errors import InputError
 
+LARGEST = 1e100
+"""A feature's numbers are smaller than this, so that their squares can be summed."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -40,10 +43,11 @@ class Data:
             raise InputError(f"{self.name}: one row of numbers for each class label, but x has shape {self.x.shape} and y has {n}.")
         if n == 0 or self.x.shape[1] == 0:
             raise InputError(f"{self.name} is empty: it has {n} rows and {self.x.shape[1]} features.")
-        if np.isinf(self.x).any():
-            row, column = np.argwhere(np.isinf(self.x))[0]
+        if not -LARGEST < np.fmin.reduce(self.x, axis=None, initial=0) <= np.fmax.reduce(self.x, axis=None, initial=0) < LARGEST:
+            row, column = np.argwhere(np.abs(self.x) >= LARGEST)[0]
+            said = "infinite" if np.isinf(self.x[row, column]) else f"{self.x[row, column]:g}, too large to compute with,"
             raise InputError(
-                f"{self.name}: {self.features[column]!r} is infinite in row {row + 1}. Remove the row or mend the value."
+                f"{self.name}: {self.features[column]!r} is {said} in row {row + 1}. Remove the row or mend the value."
             )
         if len(self.classes) < 2:
             raise InputError(f"{self.name} has one class only, {self.classes[0]!r}: there is nothing to tell apart.")

@@ -1,11 +1,13 @@
 """CSV and Parquet files: a column of classes, every other column a number or a category.
 
 A column is a number when every value reads as one, a category when none of them does; a column where some do not is refused, with
-the rows. Nothing is guessed: a column of numbers that are really names is said to be so by writing them as names.
+the rows, and so are dates. Nothing is guessed: a column of numbers that are really names is said to be so by writing them as names.
 """
 
 from __future__ import annotations
 
+import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,15 @@ import numpy as np
 import polars as pl
 
 from xent.data.table import Data, coded
-from xent.errors import InputError, UnknownNameError
+from xent.errors import InputError, UnknownNameError, listed
 
 KINDS = (".csv", ".parquet")
 MISSING = ("refuse", "fill", "drop")
 BLANK = ("", "?", "na", "n/a", "nan", "null", "none")
 SHOWN = 5
+EXACT = 2.0**53
+"""Whole numbers below this are told apart by a float; longer ones, such as numbers of accounts, stay text."""
+
 MANY = 100
 """More categories than this in one column are names of rows rather than kinds."""
 
@@ -28,12 +33,12 @@ def load(path: Path, target: str | None, missing: str) -> Data:
     table = _read(path)
     if target is None:
         raise InputError(
-            f"which column of {path.name} holds the classes? Name it with target= (--target): {', '.join(table.columns)}."
+            f"which column of {path.name} holds the classes? Name it with target= (--target): {listed(table.columns)}."
         )
     if target not in table.columns:
         raise UnknownNameError(f"column in {path.name}", target, table.columns)
     table, notes = _complete(table, target, missing, path.name)
-    y, classes = coded(_classes(table[target]))
+    y, classes = coded(_classes(table[target], path.name))
     columns, names = [], []
     for name in (c for c in table.columns if c != target):
         made = _numbers(table[name], path.name)
@@ -62,16 +67,48 @@ def load(path: Path, target: str | None, missing: str) -> Data:
 def _read(path: Path) -> pl.DataFrame:
     """Every cell as text or number, blanks as null; the row numbers of errors count from the first row under the header."""
     try:
-        table = pl.read_csv(path, infer_schema=False) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+        table = _csv(path) if path.suffix.lower() == ".csv" else pl.read_parquet(path, glob=False)
     except pl.exceptions.NoDataError:
         raise InputError(f"{path.name} is empty.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is no text in UTF-8: save it as CSV in UTF-8.") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"cannot read {path.name}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"cannot read {path.name}: {_wide(path) or str(error).splitlines()[0]}") from error
     if table.height == 0:
         raise InputError(f"{path.name} has a header and no rows.")
     text = pl.col(pl.String).str.strip_chars()
     table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String), pl.col(pl.Float32, pl.Float64).fill_nan(None))
     return table.with_columns(pl.when(text.str.to_lowercase().is_in(BLANK)).then(None).otherwise(text).name.keep())
+
+
+def _csv(path: Path) -> pl.DataFrame:
+    """Cells as text; what reads as something else than rows of commas under one header is refused."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        for _ in iter(partial(file.read, 1 << 20), ""):  # text to the end
+            pass
+    for sign, said in ((";", "semicolons"), ("\t", "tabs")):
+        if sign in first and "," not in first:
+            raise InputError(
+                f"{path.name} is separated by {said}, as its first line shows: save it with commas between cells (and points in "
+                "numbers), or as Parquet."
+            )
+    table = pl.read_csv(path, infer_schema=False, glob=False)
+    names = pl.read_csv(path, infer_schema=False, has_header=False, n_rows=1, glob=False).row(0)
+    twice = {str(name): None for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f"{path.name} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
+    return table
+
+
+def _wide(path: Path) -> str:
+    """Which row of a CSV file has more cells than the header, if that is what is wrong with it."""
+    if path.suffix.lower() != ".csv":
+        return ""
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        rows = csv.reader(file)
+        width = len(next(rows))
+        return next((f"row {i} has {len(row)} cells, the header {width}." for i, row in enumerate(rows, 1) if len(row) > width), "")
 
 
 def _complete(table: pl.DataFrame, target: str, missing: str, file: str) -> tuple[pl.DataFrame, list[tuple[str, dict[str, Any]]]]:
@@ -97,20 +134,26 @@ def _complete(table: pl.DataFrame, target: str, missing: str, file: str) -> tupl
     return table, [("filled", {"n": str(int(lacking.sum()))})] if lacking.any() else []
 
 
-def _classes(column: pl.Series) -> Any:
-    """The labels: numbers where all of them are numbers, else text."""
-    numbers = column.cast(pl.Float64, strict=False) if column.dtype != pl.Boolean else None
-    plain = numbers is not None and not numbers.is_null().any() and bool(numbers.is_finite().all())
-    return numbers.to_numpy() if plain and numbers is not None else np.asarray(column.cast(pl.String).to_list())
+def _classes(column: pl.Series, file: str) -> Any:
+    """The labels: numbers where all of them are numbers that a float tells apart, else text."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise InputError(f"{file}: the target {column.name!r} holds {column.dtype}: a class is a name or a number.")
+    if column.dtype == pl.String or column.dtype.is_numeric():
+        numbers = column.cast(pl.Float64, strict=False)
+        if not numbers.is_null().any() and bool((numbers.abs() < EXACT).all()):
+            return numbers.to_numpy()
+    return np.asarray(column.cast(pl.String).to_list())
 
 
 def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
     """The column as numbers, nan where it is null; None for a category."""
     if column.dtype == pl.Boolean:
         return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    if column.dtype.is_temporal() or column.dtype.is_nested():
+    kind = "dates" if _dates(column) else str(column.dtype)
+    if kind == "dates" or column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise InputError(
-            f"{file}: the column {column.name!r} holds {column.dtype}, which is neither number nor category: make numbers of it."
+            f"{file}: the column {column.name!r} holds {kind}, which are neither numbers nor categories: make numbers of them, "
+            "such as days since the first, or remove the column."
         )
     read = column.cast(pl.Float64, strict=False)
     wrong = read.is_null() & column.is_not_null()
@@ -125,14 +168,20 @@ def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
     return read.fill_null(np.nan).to_numpy().astype(np.float64)
 
 
+def _dates(column: pl.Series) -> bool:
+    """Whether every text is a date as ISO 8601 writes it."""
+    known = column.drop_nulls()
+    return column.dtype == pl.String and len(known) > 0 and bool(known.str.contains(r"^\d{4}-\d\d-\d\d([T ].*)?$").all())
+
+
 def _categories(column: pl.Series, file: str) -> dict[str, np.ndarray]:
     """A column of 0 and 1 for each category, a missing value being one of its own."""
     text = column.cast(pl.String).fill_null("(missing)")
     kinds = sorted(text.unique().to_list())
-    if len(kinds) > MANY:
+    if len(kinds) > MANY or len(kinds) == len(text):
         raise InputError(
-            f"{file}: the column {column.name!r} holds {len(kinds)} different texts, more names than kinds ({MANY} at most): "
-            "remove the column."
+            f"{file}: the column {column.name!r} holds {len(kinds)} different texts in {len(text)} rows, names rather than kinds "
+            f"(of which there may be {MANY}): remove the column."
         )
     return {kind: (text == kind).to_numpy().astype(np.float64) for kind in kinds}
 

@@ -46,6 +46,10 @@ FILES = ("notosanscjk", "notosanssc", "sourcehansans", "pingfang", "hiragino san
 """How the files of such fonts are called."""
 
 
+FAR_EAST = ("\u2e80", "\uffef")
+"""The letters that such a font is wanted for."""
+
+
 def chinese_font() -> str | None:
     """The name of a font with Chinese glyphs, or None where the machine has none."""
     return _best(_known()) or _installed_since()
@@ -61,9 +65,12 @@ def what_to_install(language: str = "en") -> str:
     return message
 
 
-def families(language: str) -> list[str]:
-    """The fonts of a figure in a language, each one consulted for the glyphs that those before it lack."""
-    chinese = chinese_font() if language == "zh" else None
+def families(language: str, names: str = "") -> list[str]:
+    """The fonts of a figure in a language, each one consulted for the glyphs that those before it lack.
+
+    `names` are letters from the user's data: they may be Chinese where the language is not.
+    """
+    chinese = chinese_font() if language == "zh" or any(FAR_EAST[0] <= letter <= FAR_EAST[1] for letter in names) else None
     return [*HOUSE, *([chinese] if chinese else [])]
 
 

@@ -25,6 +25,9 @@ BAND = (0.1, 0.9)
 SEVERAL = 14
 """Up to so many classes a confusion matrix has room for its numbers."""
 
+LONGEST = 10
+"""Letters of a class's name beside a confusion matrix."""
+
 LETTERS = 100
 """Letters of a legend's row, a line's picture counting as 8."""
 
@@ -56,7 +59,7 @@ def draw_race_part(part: str, race: Race, *, theme: str = "light", language: str
     """One of the report's figures: accuracy, gain, rates, calibration or confusion."""
     if part not in PARTS:
         raise UnknownNameError("figure of a race", part, PARTS)
-    with drawing(theme, language, "race") as house:
+    with drawing(theme, language, "race", "".join(race.data.classes)) as house:
         sides = _sides(race, house)
         rows = 0.2 * _legend_rows(sides)
         if part == "confusion":
@@ -197,7 +200,13 @@ def _calibration(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
         counts, right, sure = np.asarray(kept.to_list()).sum(0).reshape(-1, 3).T
         some = counts >= max(5, 0.002 * counts.sum())
         ax.plot(
-            sure[some] / counts[some], right[some] / counts[some], color=side.colour, ls=side.dashes, marker="o", markersize=3.5
+            sure[some] / counts[some],
+            right[some] / counts[some],
+            color=side.colour,
+            ls=side.dashes,
+            marker="o",
+            markersize=3.5,
+            clip_on=False,
         )
 
 
@@ -216,10 +225,12 @@ def _confusion(ax: Axes, house: House, race: Race) -> None:
     shades = LinearSegmentedColormap.from_list("tint", [theme.background, house.cross_entropy])
     ax.imshow(np.sqrt(share / 100), cmap=shades, vmin=0, vmax=1)
     house.panel(ax, house.say("guessed"), house.say("truth"))
-    names = [c if len(c) <= 10 else c[:9] + "…" for c in race.data.classes]
+    names = [" ".join(c.split()) for c in race.data.classes]
+    names = [c if len(c) <= LONGEST else c[: LONGEST - 1] + "…" for c in names]
     if k <= SEVERAL:
-        ax.set_xticks(range(k), names, rotation=45 if max(map(len, names)) > 2 else 0)
-        ax.set_yticks(range(k), names)
+        slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 2 else {}
+        ax.set_xticks(range(k), names, parse_math=False, **slanted)
+        ax.set_yticks(range(k), names, parse_math=False)
         for i, j in np.ndindex(k, k):
             if share[i, j] >= 0.05:
                 text = f"{share[i, j]:.0f}" if share[i, j] >= 9.95 else f"{share[i, j]:.1f}"

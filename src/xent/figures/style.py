@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -146,18 +147,26 @@ class House:
 
 
 @contextmanager
-def drawing(theme: str, language: str, page: str) -> Iterator[House]:
+def drawing(theme: str, language: str, page: str, names: str = "") -> Iterator[House]:
     """The house while a figure is drawn, with the words of a page of `figures.toml`; matplotlib's settings come back afterwards.
 
-    Without a font for Chinese the words are English.
+    `names` are letters from the user's data that the figure shows. Without a font for Chinese the words are English.
     """
     if theme not in THEMES:
         raise UnknownNameError("theme", theme, THEMES)
-    families = fonts.families(language)
+    families = fonts.families(language, names)
     spoken = "en" if language == "zh" and len(families) == len(fonts.HOUSE) else language
     words = texts.page("figures", spoken)
-    with _settings(_look(THEMES[theme]) | {"font.family": families}):
+    with _settings(_look(THEMES[theme]) | {"font.family": families}), _without_tofu():
         yield House(THEMES[theme], {**words["common"], **words[page]})
+
+
+@contextmanager
+def _without_tofu() -> Iterator[None]:
+    """No warning for each letter of a user's name that no font here has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def finish(figure: Figure) -> Figure:
@@ -223,7 +232,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     if kind not in blank:
         raise UnknownNameError("figure format", kind, blank)
     content = BytesIO()
-    with _settings({"svg.fonttype": "path", "svg.hashsalt": "xent", "pdf.fonttype": 42}):
+    with _settings({"svg.fonttype": "path", "svg.hashsalt": "xent", "pdf.fonttype": 42}), _without_tofu():
         figure.savefig(content, format=kind, dpi=200 if kind == "png" else "figure", metadata=blank[kind])
     return content.getvalue()
 

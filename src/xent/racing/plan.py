@@ -37,7 +37,7 @@ class Plan:
 
     `rates` is the grid that each output's own best rate is picked from; `tuning_seeds` and `seeds` count the starts that rates are
     picked and judged on, which are never the same. `goal` is an accuracy on the test part, in how many epochs of which it is first
-    reached being the second question of the race; None: the accuracy that even the weakest output reached in tuning, in whole
+    reached being the second question of the race; None: 0.95 of the best accuracy that any output had in tuning, in whole
     percents. `independent` gives every output batches of its own (in a fair race they share them).
     """
 

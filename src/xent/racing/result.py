@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +21,7 @@ from xent.racing.estimate import lane_steps
 from xent.racing.heats import JUDGING
 from xent.racing.plan import OUTPUTS, Plan
 from xent.racing.rates import Picked
-from xent.racing.running import FEW, Progress, Runner, cut, silent
+from xent.racing.running import FEW, Progress, Runner, cut, processes, silent
 from xent.racing.statistics import INTERVALS
 from xent.racing.store import Store
 from xent.racing.verdict import ACCURACY, Verdict, judge
@@ -150,10 +149,11 @@ def race(
     plan, chosen = planning.plan(rows, outputs, hidden=hidden, rates=rates, seeds=seeds, epochs=epochs, **choices)
     if interval not in INTERVALS:
         raise UnknownNameError("interval", interval, INTERVALS)
-    if plan.device != "cpu":
+    cores = processes(jobs)
+    if plan.device != "cpu" and cluster is None:
         _insist_on_device(plan.device)
     store = Store(None if out is None else Path(out), plan)
-    runner = Runner(plan, rows, chosen, store, jobs or _jobs(plan, rows), cluster, progress)
+    runner = Runner(plan, rows, chosen, store, cores if jobs or lane_steps(plan, rows) >= FEW else 1, cluster, progress)
     return _judged(runner, interval)
 
 
@@ -175,9 +175,13 @@ def _judged(runner: Runner, interval: str) -> Race:
 
 
 def _narrow(plan: Plan, verdict: Verdict) -> bool:
-    """Whether the interval of the best against the next is as narrow as was asked for."""
-    pairs = verdict.answer(ACCURACY).pairs
-    return plan.precision is None or not pairs or (pairs[0].high - pairs[0].low) / 2 <= plan.precision
+    """Whether the interval of the best against the next is as narrow as was asked for, from seeds enough to show anything.
+
+    Without the second, two seeds with equal scores would have an interval of no width. Sides that diverged have no say.
+    """
+    answer = verdict.answer(ACCURACY)
+    pairs = [pair for pair in answer.pairs if not {pair.better, pair.worse} & set(answer.diverged)]
+    return plan.precision is None or not pairs or (answer.enough and (pairs[0].high - pairs[0].low) / 2 <= plan.precision)
 
 
 def _tidy(plan: Plan, frame: pl.DataFrame, picked: Picked) -> pl.DataFrame:
@@ -205,12 +209,6 @@ def _goal(plan: Plan, picked: Picked) -> float:
     return int(100 * NEAR_BEST * best + 1e-9) / 100
 
 
-def _jobs(plan: Plan, data: Data) -> int:
-    """The cores, or one where the race is over before other processes have started."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if lane_steps(plan, data) < FEW else cores
-
-
 def _insist_on_device(device: str) -> None:
     """A device that is there."""
     try:
@@ -221,5 +219,5 @@ def _insist_on_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"the device {device!r} is not there: {str(error).splitlines()[0]} Leave it out to race on the processor."
+            f"the device {device!r} is not there: {str(error).splitlines()[0].rstrip('.')}. Leave it out to race on the processor."
         ) from error

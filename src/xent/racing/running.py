@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from xent.data import Data
 from xent.errors import InputError, MissingPackageError
@@ -28,6 +28,15 @@ FEW = 400_000
 
 def silent(stage: str, done: int, total: int) -> None:
     """No progress shown."""
+
+
+def processes(jobs: int | None) -> int:
+    """How many processes share the work: as many as were asked for, or as this machine has cores."""
+    if jobs is None:
+        return int(cpu_count())
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"jobs is a whole number of processes from 1, but {jobs!r} came.")
+    return jobs
 
 
 @dataclass(frozen=True)

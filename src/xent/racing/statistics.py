@@ -16,6 +16,9 @@ EXACT = 16
 DRAWS = 100_000
 INTERVALS = ("t", "bootstrap-t")
 
+FEWEST = 4
+"""Pairs from which the bootstrap-t interval covers as often as it says: of normal differences 95% do, of 3 pairs 82%, of 2 none."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -54,16 +57,18 @@ def student(x: Float[np.ndarray, " n"], level: float) -> tuple[float, float]:
 def bootstrap_t(x: Float[np.ndarray, " n"], level: float, draws: int = 10_000) -> tuple[float, float]:
     """The bootstrap-t interval: Student's, with the quantiles of t taken from resampled differences.
 
-    Resamples without spread say nothing of t and are left out. Reference: Efron & Tibshirani (1993), chapter 12.
+    Resamples without spread say nothing of t and are left out; below four pairs too little is left, and Student's quantiles
+    stand in. Reference: Efron & Tibshirani (1993), chapter 12.
     """
-    if len(x) < 2:
-        return -np.inf, np.inf
-    if x.std() == 0:
+    if len(x) < FEWEST:
+        return student(x, level)
+    least = 1e-12 * np.abs(x).max()  # below, a spread is rounding
+    if x.std() <= least:
         return float(x.mean()), float(x.mean())
     rng = np.random.default_rng(0)  # the same differences have the same interval
     drawn = x[rng.integers(len(x), size=(draws, len(x)))]
     spread = drawn.std(axis=1, ddof=1)
-    kept = spread > 1e-12 * np.abs(x).max()
+    kept = spread > least
     t = (drawn[kept].mean(axis=1) - x.mean()) / (spread[kept] / len(x) ** 0.5)
     below, above = np.quantile(t, [0.5 - level / 2, 0.5 + level / 2])
     error = x.std(ddof=1) / len(x) ** 0.5

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 
@@ -39,7 +41,10 @@ class Store:
         files.folder(folder)
         _claim(folder, plan)
         files.folder(folder / HEATS)
-        for half in (folder / HEATS).glob(".*"):  # of a process that was killed as it wrote, long ago
+        for half in (
+            *folder.glob(f".{PLAN}.*"),
+            *(folder / HEATS).glob(".*"),
+        ):  # of a process that was killed as it wrote, long ago
             if time.time() - half.stat().st_mtime > STALE:
                 half.unlink(missing_ok=True)
         with self._index() as index:
@@ -88,6 +93,19 @@ class Store:
             ) from error
 
 
+def _place_first(place: Path, content: str) -> None:
+    """The file, unless another process has just written its own: of two races at once, one has the folder."""
+    half = files.write(place.with_name(f".{place.name}.{uuid4().hex}.mine"), content)
+    try:
+        os.link(half, place)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        files.write(place, content)
+    finally:
+        half.unlink(missing_ok=True)
+
+
 def _claim(folder: Path, plan: Plan) -> None:
     """The folder becomes this plan's, unless it is another's."""
     place = folder / PLAN
@@ -97,8 +115,7 @@ def _claim(folder: Path, plan: Plan) -> None:
             raise InputError(
                 f"{folder} holds heats but no {PLAN}: it cannot be told whose they are. Choose another folder with --out."
             )
-        files.write(place, plan.as_json() + "\n")
-        return
+        _place_first(place, plan.as_json() + "\n")
     try:
         there = json.loads(place.read_text())
     except (OSError, ValueError) as error:

@@ -63,11 +63,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answers of a race; `goal` is the accuracy that epochs are counted to."""
+    """The answers of a race; `goal` is the accuracy that epochs are counted to, `interval` the kind that every pair has."""
 
     labels: tuple[str, ...]
     goal: float
     answers: tuple[Answer, ...]
+    interval: str = "t"
 
     def answer(self, question: str = ACCURACY, rating: str = "own") -> Answer:
         """One answer: of accuracy or epochs, at each output's own rate or at the shared one."""
@@ -81,7 +82,12 @@ class Verdict:
 
     def numbers(self) -> dict[str, Any]:
         """The verdict as plain data."""
-        return {"goal": self.goal, "labels": list(self.labels), "answers": [asdict(answer) for answer in self.answers]}
+        return {
+            "goal": self.goal,
+            "labels": list(self.labels),
+            "interval": self.interval,
+            "answers": [asdict(answer) for answer in self.answers],
+        }
 
     def __str__(self) -> str:
         from xent.racing.words import sentences
@@ -107,7 +113,7 @@ def judge(plan: Plan, table: pl.DataFrame, goal: float, *, interval: str = "t") 
         never = tuple(sorted(waits.filter(pl.col("value") > plan.epochs)["side"].unique().to_list()))
         answers.append(_answer(ACCURACY, rating, accuracy, 1, lost, interval))
         answers.append(_answer(EPOCHS, rating, waits, -1, lost, interval, never))
-    return Verdict(plan.labels, goal, tuple(answers))
+    return Verdict(plan.labels, goal, tuple(answers), interval)
 
 
 def _answer(

@@ -58,6 +58,8 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
         behind = tuple(s for s in answer.order[1:] if s not in answer.tied and s not in answer.diverged)
         return said + (words["behind"].format(best=verdict.labels[first], outputs=_list(verdict, behind, words)) if behind else "")
     closest = next(c for c in answer.pairs if c.better == first)
+    if closest.worse in answer.diverged:
+        return opening + words["won_alone"].format(winner=verdict.labels[first], mean=_mean(answer, 0))
     return opening + words[f"won_{answer.question}"].format(
         winner=verdict.labels[first],
         mean=_mean(answer, 0),
@@ -69,11 +71,12 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
 
 
 def difference(pair: Comparison, question: str) -> dict[str, str]:
-    """A difference with its interval, in percentage points or epochs."""
+    """A difference with its interval, in percentage points or epochs; p with its sign, as "= 0.03"."""
     scale, digits = (100.0, 2) if question == ACCURACY else (1.0, 1)
     numbers = {"difference": pair.difference, "low": pair.low, "high": pair.high}
     shown = {name: f"{scale * value:.{digits}f}".replace("-", "−").replace("inf", "∞") for name, value in numbers.items()}
-    return shown | {"p": p_value(pair.holm)}
+    p = p_value(pair.holm)
+    return shown | {"p": p.replace("<", "< ") if p.startswith("<") else f"= {p}"}
 
 
 def seeds_needed(comparisons: int) -> int:

@@ -15,7 +15,7 @@ from xent.racing import Race
 from xent.racing.heats import JUDGING, TUNING, divided
 from xent.racing.result import MOST_SEEDS
 from xent.racing.verdict import ACCURACY
-from xent.racing.words import difference, percent, sentences
+from xent.racing.words import difference, p_value, percent, sentences
 from xent.report.article import TAGS, Picture, Pictures
 from xent.report.prose import Prose
 from xent.texts import page
@@ -41,6 +41,7 @@ def race(found: Race, *, language: str = "en", figures: Pictures, version: str, 
         summary_note=words["summary_note"].format(seeds=plan.seeds),
         pictures=[(part, _picture(n, part, found, text, figures[part])) for n, part in enumerate(race_figures(found), start=1)],
         pairs=_pairs(found, words),
+        pairs_note=words["pairs_note"].format(interval=words["interval_" + found.verdict.interval]),
         how=how(found, language),
         command=command or race_call(found),
         footer=words["footer"].format(version=version),
@@ -75,6 +76,8 @@ def race_call(found: Race) -> str:
         if k not in ("data", "fingerprint", "classes", "features", "outputs", "sources", "version")
     }
     extra = "".join(f", {k}={v!r}" for k, v in given.items() if v != standing[k])
+    if found.verdict.interval != "t":
+        extra += f", interval={found.verdict.interval!r}"
     asked = dict(found.data.asked)
     extra += "".join(f", {k}={v!r}" for k, v in asked.items() if k != "data")
     return f"xent.race({asked.get('data', plan.data)!r}, {list(plan.outputs)!r}{extra})"
@@ -181,7 +184,7 @@ def _pairs(found: Race, words: dict[str, str]) -> list[list[str]]:
                     labels[pair.worse],
                     shown["difference"],
                     f"{shown['low']} … {shown['high']}",
-                    shown["p"],
+                    p_value(pair.holm),
                 ]
             )
     return rows
