@@ -10,7 +10,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -157,13 +157,13 @@ def drawing(theme: str, language: str, page: str, names: str = "") -> Iterator[H
     families = fonts.families(language, names)
     spoken = "en" if language == "zh" and len(families) == len(fonts.HOUSE) else language
     words = texts.page("figures", spoken)
-    with _settings(_look(THEMES[theme]) | {"font.family": families}), _without_tofu():
+    with _settings(_look(THEMES[theme]) | {"font.family": families}), _without_tofu() if names else nullcontext():
         yield House(THEMES[theme], {**words["common"], **words[page]})
 
 
 @contextmanager
 def _without_tofu() -> Iterator[None]:
-    """No warning for each letter of a user's name that no font here has."""
+    """No warning for each letter of a user's name that no font here has; our own words were looked at when they were drawn."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
