@@ -216,7 +216,7 @@ def test_without_a_chinese_font_the_words_are_english(study, drawn, monkeypatch)
 
 def test_a_missing_glyph_is_not_passed_over(monkeypatch, study):
     """The guard of all tests here: matplotlib warns of an empty box, and pytest makes the warning an error."""
-    monkeypatch.setattr(fonts, "families", lambda language: [*fonts.HOUSE, fonts.HOUSE[0]])
+    monkeypatch.setattr(fonts, "families", lambda *of: [*fonts.HOUSE, fonts.HOUSE[0]])
     with pytest.raises(UserWarning, match="Glyph"):
         figures.draw("quadratic", study, language="zh")
 
