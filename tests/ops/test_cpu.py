@@ -113,7 +113,9 @@ def test_over_the_logits_with_a_scale_for_each_row(k, dtype):
     np.testing.assert_allclose(z.astype(float), grad * scale[:, None], rtol=10 * ROUNDED[dtype] + 1e-5, atol=1e-6)
 
 
-def test_a_gradient_too_large_for_the_caches():
+@pytest.mark.parametrize("past", [True, False])
+def test_a_gradient_too_large_for_the_caches(past, monkeypatch):
+    monkeypatch.setattr(cpu, "STREAMED", past)
     z = np.random.default_rng(0).normal(size=(130, 33_333)).astype(np.float32)
     y = np.arange(130)
     grad = xent.cross_entropy_and_grad(z, y, reduction="none")[1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
@@ -25,6 +26,8 @@ SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma")
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
 CACHED = 1 << 24
 """Bytes of gradient that may still be in a cache when it is read next; more is written past the caches, unless over the logits."""
+STREAMED = get_host_cpu_name().startswith("znver")
+"""Whether that is worth it: memory is mostly fresh and zeroed by the system, and then in a cache on Intel's processors (docs/log.md)."""
 NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
@@ -151,7 +154,7 @@ def _rows(
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
-        grad is not None and n * k * size > CACHED and address(grad) != address(z), int(scale.size > 1),
+        STREAMED and grad is not None and n * k * size > CACHED and address(grad) != address(z), int(scale.size > 1),
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
