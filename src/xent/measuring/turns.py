@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from xent import kernels
@@ -45,10 +46,13 @@ def able(makers: dict[str, Callable[[], Run]]) -> tuple[dict[str, Run], dict[str
 
 
 def in_turns(runs: dict[str, Run], rounds: int, calls: int = 1) -> dict[str, list[float]]:
-    """Seconds a call of every run in every round, of `calls` calls each; a busy moment hits all of them."""
+    """Seconds a call of every run in every round, of `calls` calls each; a busy moment hits all of them.
+
+    Each round has an order of its own, since whoever comes next finds the caches and the free memory that the last one left.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
+    for turn in range(rounds):
+        for name, run in Random(turn).sample(list(runs.items()), len(runs)):
             began = time.perf_counter()
             for _ in range(calls):
                 run()

@@ -27,7 +27,7 @@ SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma")
 CACHED = 1 << 24
 """Bytes of gradient that may still be in a cache when it is read next; more is written past the caches, unless over the logits."""
 STREAMED = get_host_cpu_name().startswith("znver")
-"""Whether that is worth it: memory is mostly fresh and zeroed by the system, and then in a cache on Intel's processors (docs/log.md)."""
+"""Whether that is worth it: where fresh memory, zeroed by the system, is in no cache, as on AMD's processors (docs/log.md)."""
 NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
