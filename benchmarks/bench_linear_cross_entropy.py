@@ -114,6 +114,7 @@ def serve(name: str, size: tuple[int, int, int], pipe: Any) -> None:
         call()
     pipe.send([peak_of(call) for call in calls])
     while (asked := pipe.recv()) is not None:
+        time.sleep(0.3)  # until the threads of whoever was measured last have stopped waiting by spinning
         start = time.perf_counter()
         calls[asked]()
         pipe.send(time.perf_counter() - start)

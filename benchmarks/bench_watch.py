@@ -14,7 +14,7 @@ from torch import nn
 from xent.torch import watch
 
 ROUNDS = 5
-SECONDS = 5
+SECONDS = 6
 """Of each run: long enough for `watch` to look a few times."""
 CASES = {"perceptron, 3 layers of 32": 32, "perceptron, 3 layers of 512": 512}
 

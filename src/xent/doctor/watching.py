@@ -27,8 +27,8 @@ from xent.doctor.observe import checked, observe
 from xent.doctor.trace import NAMES
 from xent.errors import InputError, XentError
 
-SHARE = 0.03
-"""What looking may cost, as a share of the time: with all the rest of it watching stays under 5 %."""
+SHARE = 0.01
+"""What looking may cost, as a share of the time: with the rest of it, the caches that a look empties too, it stays under 5 %."""
 FIRST = (0.04, 15.0)
 """What the first look is taken to cost before it was measured: seconds, and steps."""
 UNEQUAL = 1.2
@@ -54,7 +54,7 @@ class watch:  # noqa: N801 - it is used as a function is
         PyTorch's cost functions, or if the loop calls it as `seen.criterion`. None if the model returns its own cost.
     every
         Look at every n-th step of the optimizer; by default so seldom that it stays below 5 % of the time (the first time within
-        a second or two), and once more at the end.
+        a few seconds), and once more at the end.
     report
         Called with each new finding as it comes up.
 
