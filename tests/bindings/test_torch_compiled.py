@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import func
 
 import xent
-from xent.bindings.torch import operators
+from xent.bindings.torch import criteria, operators
 from xent.bindings.torch.compiled import _arguments
 from xent.costs import Focal
 
@@ -127,6 +129,27 @@ def test_criteria(name):
         z,
         torch.rand(4, 5) if "sigmoid" in name else y.clamp(min=0),
     )
+
+
+class Capped:
+    """A cost of a user's own: squared near the truth, linear far from it."""
+
+    def __call__(self, a, y):
+        r = abs(a - y)
+        return (r <= 0.3) * 0.5 * r * r + (r > 0.3) * 0.3 * (r - 0.15)
+
+    def slope(self, a, y):
+        return (a - y).clip(-0.3, 0.3)
+
+
+def test_a_criterion_of_ones_own_and_its_copies():
+    """Each by a name of its own, so that no graph is taken for another's."""
+    criterion = xent.torch.Criterion(xent.output(Capped(), "sigmoid"), reduction="sum")
+    z, y = torch.randn(4, 5, requires_grad=True), torch.rand(4, 5).round()
+    for one in (criterion, copy.deepcopy(criterion)):
+        agree(torch.compile(one, fullgraph=True, backend=LIGHT), one, z, y)
+    assert criteria.named(criterion._name) is criterion.output
+    assert copy.deepcopy(criterion)._name != criterion._name
 
 
 def test_twice_differentiated_without_a_compiler_behind():

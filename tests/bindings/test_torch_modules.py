@@ -11,7 +11,7 @@ from torch import func, nn
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import xent
-from xent.bindings.torch.criteria import name_of
+from xent.bindings.torch.criteria import name_of, named
 from xent.errors import InputError, ShapeError, TargetError, UnknownNameError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # PyTorch's own, within
@@ -103,7 +103,7 @@ class Fourth(xent.Cost):
 
 def test_a_cost_of_ones_own():
     criterion = xent.torch.Criterion(xent.output(Fourth(), "sigmoid"), "sum")
-    assert name_of(criterion.output) is None
+    assert named(name_of(criterion.output)) is criterion.output
     z = torch.randn(4, dtype=torch.float64, requires_grad=True)
     assert gradcheck(criterion, (z, torch.rand(4, dtype=torch.float64)))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -19,7 +22,7 @@ from xent.outputs.softmaxed import Surprisal
 REDUCTIONS = ("mean", "sum", "none", "batchmean")
 
 
-def cost(z: Tensor, y: Tensor, output: Output, name: str | None, reduction: str, axis: int | None) -> Tensor:
+def cost(z: Tensor, y: Tensor, output: Output, name: str, reduction: str, axis: int | None) -> Tensor:
     """The reduced cost; the name is `name_of(output)`."""
     if has_torch_function_variadic(z, y) and not torch.compiler.is_compiling():
         told: Tensor = handle_torch_function(cost, (z, y), z, y, output=output, name=name, reduction=reduction, axis=axis)
@@ -29,7 +32,7 @@ def cost(z: Tensor, y: Tensor, output: Output, name: str | None, reduction: str,
         asked = "sum" if reduction == "batchmean" else reduction
         value: Tensor = calling.cross_entropy(z, y, axis=axis, reduction=asked, ignore_index=NEVER, **options)  # type: ignore[arg-type]
         return value / len(z) if reduction == "batchmean" and z.ndim > 1 else value
-    if torch.compiler.is_compiling() and name is not None:
+    if torch.compiler.is_compiling():
         from xent.bindings.torch import traced
 
         values: Tensor = traced.value(name, z, y, axis)
@@ -42,12 +45,24 @@ def cost(z: Tensor, y: Tensor, output: Output, name: str | None, reduction: str,
     return values.sum() if reduction == "sum" else values.sum() / (len(values) if values.ndim else 1)
 
 
-def name_of(output: Output) -> str | None:
-    """The name that reads back to this output, which a compiler can hold; None for an output with a cost of the user's own."""
-    try:
-        return str(output) if output_of(str(output)) == output else None
-    except XentError:
-        return None
+OWN: WeakValueDictionary[str, Output] = WeakValueDictionary()
+"""Outputs of the users' own, while they live, by a name that stands for one of them and never for another."""
+_NUMBERS = count()
+
+
+def name_of(output: Output) -> str:
+    """A name that a compiler can hold: what reads back to this output, or for a cost of the user's own one made up here."""
+    with suppress(XentError):
+        if output_of(str(output)) == output:
+            return str(output)
+    name = f"own {next(_NUMBERS)}"
+    OWN[name] = output
+    return name
+
+
+def named(name: str) -> Output:
+    """The output with this name."""
+    return OWN.get(name) or output_of(name)
 
 
 def _options(output: Output) -> dict[str, Any] | None:

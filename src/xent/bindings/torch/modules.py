@@ -135,6 +135,11 @@ class Criterion(nn.Module):
             axis = 1 if z.ndim > 1 else 0
         return criteria.cost(z, y, self.output, self._name, self.reduction, axis)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy, or one from another process: its output has a name of its own."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._name = criteria.name_of(self.output)
+
     def extra_repr(self) -> str:
         axis = "" if self.axis is None else f", axis={self.axis}"
         return f"{str(self.output)!r}, reduction={self.reduction!r}{axis}"

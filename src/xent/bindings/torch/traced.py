@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from xent.bindings.torch import operators
+from xent.bindings.torch import criteria, operators
 from xent.ops import plain
-from xent.outputs import output
 
 
 @torch.compiler.allow_in_graph
@@ -22,4 +21,4 @@ def cross_entropy(*arguments: Any) -> Any:
 @torch.compiler.allow_in_graph
 def value(name: str, z: torch.Tensor, y: torch.Tensor, axis: int | None) -> Any:
     """The values of an output by its name."""
-    return output(name).value(z, y, axis=axis)
+    return criteria.named(name).value(z, y, axis=axis)
