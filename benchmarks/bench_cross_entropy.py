@@ -70,7 +70,7 @@ def main() -> None:
     parts = []
     for n, k in SIZES:
         for dtype in ("float32", "bfloat16") if k > 1000 else ("float32",):
-            parts.append(measure(max(32, n // 8) if options.short else n, k, dtype, rounds if n > 32 else 50 * rounds))
+            parts.append(measure(max(32, n // 8) if options.short else n, k, dtype, rounds if n > 32 else 3 * rounds))
             print(parts[-1] + "\n", flush=True)
     about = machine("numpy", "numba", "torch", "jax", "optax", "scipy")
     how = f"`python benchmarks/bench_cross_entropy.py`, medians of {rounds} rounds in one run. {about}."

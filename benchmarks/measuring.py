@@ -7,7 +7,6 @@ from pathlib import Path
 
 from xent.measuring import turns
 from xent.measuring.turns import Run
-from xent.measuring.turns import in_turns as in_turns
 from xent.measuring.turns import machine as machine
 from xent.measuring.turns import ratio as ratio
 

@@ -136,6 +136,35 @@ def share_out(work: Callable[[int, int], None], n: int, grain: int) -> None:
             task.result()
 
 
+def together(call: Callable[[int], object], calls: int, done: Callable[[], bool]) -> None:
+    """Call call(0), …, call(calls − 1) at once, the first here, until `done()`: work that its calls share out among themselves.
+
+    Whoever comes late finds nothing to do, and is not waited for.
+    """
+    tasks = [_pool().submit(call, i) for i in range(1, calls)]
+    try:
+        call(0)
+    finally:
+        finished = done()
+        begun = [task for task in tasks if not task.cancel()]
+        if not finished:
+            wait(begun)
+    if not finished:
+        for task in begun:
+            task.result()
+
+
+@intrinsic
+def advance(typing: Any, address: Any, by: Any) -> Any:
+    """Adds to the int64 at the address, which other threads add to as well; what it was before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", place, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
 def aligned(size: int, dtype: Any) -> Any:
     """An empty array that starts at a cache line."""
     bytes = size * np.dtype(dtype).itemsize

@@ -32,11 +32,13 @@ def computed(storage: str) -> str:
 
 @cache
 def accesses(storage: str) -> SimpleNamespace:
-    """peek, poke and stream for one storage type, as names for `specialised`; SIZE is its bytes.
+    """What a storage type's memory is read and written with, as names for `specialised`; SIZE is its bytes.
 
     peek(address, i)        the i-th number after the address
     poke(address, i, x)     makes x the i-th number
     stream(from, to, x)     one cache line at `to`, past the caches: the numbers at `from`, in the type computed in, times x
+    gather(from, step, to, stride)   TILE rows of TILE numbers, `step` bytes apart, made columns of the type computed in, `stride`
+                            bytes apart; `scatter` is the way back
     """
     real = types.float64 if computed(storage) == "float64" else types.float32
     kind = _STORED[storage]
@@ -69,7 +71,56 @@ def accesses(storage: str) -> SimpleNamespace:
 
         return types.void(types.int64, types.int64, real), generate
 
-    return SimpleNamespace(peek=peek, poke=poke, stream=stream, SIZE=STORAGE[storage])
+    whole = computed(storage)
+    tile = LINE // 2 // STORAGE[whole]
+
+    @intrinsic
+    def gather(typing: Any, source: Any, step: Any, to: Any, stride: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            rows = [_load(builder, place, storage, tile) for place in _places(builder, args[0], args[1], tile)]
+            columns = _transposed(builder, [_widened(builder, row, storage) for row in rows])
+            for place, column in zip(_places(builder, args[2], args[3], tile), columns, strict=True):
+                _store(builder, column, place, whole)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64, types.int64), generate
+
+    @intrinsic
+    def scatter(typing: Any, source: Any, step: Any, to: Any, stride: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            rows = [_load(builder, place, whole, tile) for place in _places(builder, args[0], args[1], tile)]
+            for place, column in zip(_places(builder, args[2], args[3], tile), _transposed(builder, rows), strict=True):
+                _store(builder, _narrowed(builder, column, storage), place, storage)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64, types.int64), generate
+
+    return SimpleNamespace(peek=peek, poke=poke, stream=stream, gather=gather, scatter=scatter, SIZE=STORAGE[storage], TILE=tile)
+
+
+def _places(builder: Any, first: Any, step: Any, n: int) -> list[Any]:
+    """n addresses, `step` bytes apart."""
+    return [builder.add(first, builder.mul(step, ir.Constant(ir.IntType(64), i))) for i in range(n)]
+
+
+def _load(builder: Any, place: Any, storage: str, n: int) -> Any:
+    pointer = ir.VectorType(_STORED[storage], n).as_pointer()
+    return builder.load(builder.inttoptr(place, pointer), align=STORAGE[storage])
+
+
+def _store(builder: Any, x: Any, place: Any, storage: str) -> None:
+    builder.store(x, builder.inttoptr(place, x.type.as_pointer()), align=STORAGE[storage])
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """n vectors of n numbers, n a power of two, as n vectors across them: one bit of the places after another is exchanged."""
+    n, bit = len(rows), len(rows) // 2
+    while bit:
+        low = ir.Constant(ir.VectorType(_I32, n), [i if i & bit == 0 else n + i - bit for i in range(n)])
+        high = ir.Constant(ir.VectorType(_I32, n), [i + bit if i & bit == 0 else n + i for i in range(n)])
+        rows = [builder.shuffle_vector(rows[i & ~bit], rows[i | bit], high if i & bit else low) for i in range(n)]
+        bit //= 2
+    return rows
 
 
 def _place(builder: Any, kind: Any, args: Any) -> Any:
@@ -94,9 +145,10 @@ def _constant(kind: Any, value: int) -> Any:
 
 def _widened(builder: Any, x: Any, storage: str) -> Any:
     if storage == "float16":
-        return builder.fpext(x, _FLOAT)
+        return builder.fpext(x, _like(_FLOAT, x))
     if storage == "bfloat16":
-        return builder.bitcast(builder.shl(builder.zext(x, _I32), _I32(16)), _FLOAT)
+        wide = _like(_I32, x)
+        return builder.bitcast(builder.shl(builder.zext(x, wide), _constant(wide, 16)), _like(_FLOAT, x))
     return x
 
 

@@ -16,7 +16,8 @@ from ops.test_plain import COMBINATIONS, batch
 import xent
 import xent.costs
 import xent.errors
-from xent.ops import cpu, plain
+from xent.memory import address
+from xent.ops import cpu, pages, plain
 from xent.ops.inputs import read
 from xent.ops.options import STATISTICS, Options
 
@@ -98,7 +99,8 @@ def test_any_strides(k):
     there = xent.cross_entropy_and_grad(np.ascontiguousarray(np.moveaxis(z, 1, -1)), y24, axis=-1)
     here = xent.cross_entropy_and_grad(z, y24, axis=1)
     assert here[0] == pytest.approx(there[0], rel=1e-15)
-    np.testing.assert_array_equal(np.moveaxis(here[1], 1, -1), there[1])
+    # each layout has machine code of its own, which adds a row's exponentials in an order of its own
+    np.testing.assert_allclose(np.moveaxis(here[1], 1, -1), there[1], rtol=2e-15)
 
 
 @pytest.mark.parametrize("k", [10, 1000])
@@ -116,12 +118,18 @@ def test_over_the_logits_with_a_scale_for_each_row(k, dtype):
 @pytest.mark.parametrize("past", [True, False])
 def test_a_gradient_too_large_for_the_caches(past, monkeypatch):
     monkeypatch.setattr(cpu, "STREAMED", past)
+    monkeypatch.setattr(cpu, "FAR", 0)
     z = np.random.default_rng(0).normal(size=(130, 33_333)).astype(np.float32)
     y = np.arange(130)
     grad = xent.cross_entropy_and_grad(z, y, reduction="none")[1]
     assert grad.nbytes > cpu.CACHED
     few = [0, 64, 129]
-    np.testing.assert_allclose(grad[few], xent.cross_entropy_and_grad(z[few], y[few], reduction="none")[1], rtol=1e-6)
+    right = xent.cross_entropy_and_grad(z[few], y[few], reduction="none")[1]
+    np.testing.assert_allclose(grad[few], right, rtol=1e-6)
+    del grad  # its memory comes again, and is then no fresh page
+    grad = xent.cross_entropy_and_grad(z, y, reduction="none")[1]
+    assert pages.written(address(grad))
+    np.testing.assert_allclose(grad[few], right, rtol=1e-6)
 
 
 def test_wrong_targets_are_found_in_the_loops():

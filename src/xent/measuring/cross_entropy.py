@@ -19,8 +19,6 @@ from xent.measuring.turns import able, in_turns, ratio
 
 XENT = "xent"
 LIMIT = "a copy into fresh memory"
-CALLED_ONCE = 10_000
-"""Logits; fewer are asked for several times in a turn, as a training loop asks."""
 COMPILED = "PyTorch, `torch.compile`"
 
 
@@ -52,7 +50,7 @@ def compare(rows: int, classes: int, dtype: str = "float32", *, rounds: int, wit
     z, y = drawn(rows, classes, dtype)
     fit = {name: make for name, make in MAKERS.items() if name not in without and (dtype == "float32" or "SciPy" not in name)}
     runs, left_out = able({name: lambda make=make: make(z, y) for name, make in fit.items()})  # type: ignore[misc]
-    times = in_turns(runs, rounds, calls=1 if rows * classes > CALLED_ONCE else 20)
+    times = in_turns(runs, rounds)
     timings = (Timing(name, median(taken), ratio(taken, times[XENT]), ratio(times[LIMIT], taken)) for name, taken in times.items())
     return Comparison(rows, classes, dtype, tuple(timings), left_out)
 

@@ -14,6 +14,8 @@ from typing import Any
 from xent import kernels
 
 Run = Callable[[], Any]
+REST, TURN = 0.03, 0.03
+"""Seconds between two turns, and of a turn at least."""
 
 
 def machine(*packages: str) -> str:
@@ -45,17 +47,21 @@ def able(makers: dict[str, Callable[[], Run]]) -> tuple[dict[str, Run], dict[str
     return runs, left_out
 
 
-def in_turns(runs: dict[str, Run], rounds: int, calls: int = 1) -> dict[str, list[float]]:
-    """Seconds a call of every run in every round, of `calls` calls each; a busy moment hits all of them.
+def in_turns(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
+    """Seconds a call of every run in every round, of TURN seconds each; a busy moment hits all of them.
 
-    Each round has an order of its own, since whoever comes next finds the caches and the free memory that the last one left.
+    A turn begins when the threads of whoever was last have stopped waiting by spinning, with a call that is not timed: each finds
+    the caches and the free memory that it left itself, as in a training loop. Each round has an order of its own all the same.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds):
         for name, run in Random(turn).sample(list(runs.items()), len(runs)):
-            began = time.perf_counter()
-            for _ in range(calls):
+            time.sleep(REST)
+            run()
+            calls, began = 0, time.perf_counter()
+            while not calls or time.perf_counter() - began < TURN:
                 run()
+                calls += 1
             times[name].append((time.perf_counter() - began) / calls)
     return times
 

@@ -15,19 +15,23 @@ from llvmlite.binding import get_host_cpu_name
 
 from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
-from xent.kernels import aligned, share_out, threads
+from xent.kernels import aligned, share_out, threads, together
 from xent.memory import STORAGE, address, computed
-from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, plain, reduction
+from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, pages, plain, reduction
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
 
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
-CACHED = 1 << 24
-"""Bytes of gradient that may still be in a cache when it is read next; more is written past the caches, unless over the logits."""
+CACHED, FAR = 1 << 24, 1 << 26
+"""Bytes of gradient that may still be in a cache when it is read next: CACHED in any case; FAR are in none, if not just zeroed."""
 STREAMED = get_host_cpu_name().startswith("znver")
-"""Whether that is worth it: where fresh memory, zeroed by the system, is in no cache, as on AMD's processors (docs/log.md)."""
+"""Whether fresh memory, zeroed by the system, is in no cache, as on AMD's processors (docs/log.md)."""
+PORTION = GRAIN // 2
+"""Logits of a part that costs no more to take than to count to it."""
+LOOKS = 50_000
+"""How often a thread that is done looks whether the others are, before it sleeps: about a millisecond."""
 NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
@@ -45,45 +49,89 @@ def cross_entropy(problem: Problem) -> tuple[Array, dict[str, Array]]:
 
 def cross_entropy_and_grad(problem: Problem) -> tuple[Array, Array, dict[str, Array]]:
     """As `plain.cross_entropy_and_grad`, for NumPy arrays."""
-    grad = np.empty_like(problem.logits)
+    grad = pages.empty_like(problem.logits)
     cost, stats = _computed(problem, grad)
     return cost, grad, stats
 
 
 def _computed(problem: Problem, grad: Any) -> tuple[Array, dict[str, Array]]:
     """The cost and the statistics of the batch; its gradient in `grad`, if there is one."""
-    z, y, options, storage = problem.logits, problem.target, problem.options, dtype_name(problem.logits)
-    side_by_side = all(v is None or v.strides[-1] == v.itemsize for v in (z, grad))
-    if 0 < z.size < GRAIN and z.ndim <= 2 and side_by_side and cpu_batch.knows(options, problem.hard):
-        return _batch(problem, grad, storage), {}
+    options, storage = problem.options, dtype_name(problem.logits)
+    z, written = (v.view(np.uint16) if storage == "bfloat16" and v is not None else v for v in (problem.logits, grad))
+    if problem.hard and straight(z, written, options):
+        cost = at_once(z, problem.target, options, grad=written, weight=problem.weight, storage=storage)
+        if cost is None:
+            check_values(problem)
+        return cost, {}
     check_not_empty(problem)
     costs = np.empty(z.shape[:-1], computed(storage))
     by_row = problem.hard and bool(options.stats)
     table = np.empty((costs.size if by_row else 0, len(cpu_rows.STATISTICS)), costs.dtype)
-    seen, written = (v.view(np.uint16) if storage == "bfloat16" and v is not None else v for v in (z, grad))
     with quiet():
         by = reduction.divisor(problem)
         scale = None if grad is None else reduction.scale(problem, by)
-        if not fused(seen, y, options, cost=costs, grad=written, scale=scale, weight=problem.weight, storage=storage, stats=table):
+        asked: Any = {"cost": costs, "grad": written, "scale": scale, "weight": problem.weight, "storage": storage, "stats": table}
+        if not fused(z, problem.target, options, **asked):
             check_values(problem)
         stats = named(table, options.stats, costs.shape) if by_row else plain.statistics(problem)
         return reduction.reduced(problem, costs, by), stats
 
 
-def _batch(problem: Problem, grad: Any, storage: str) -> Array:
-    """The cost of a small batch, and its gradient, in one call."""
-    z, y, options, k = problem.logits, problem.target, problem.options, problem.logits.shape[-1]
+def straight(z: np.ndarray, grad: np.ndarray | None, options: Options) -> bool:
+    """Whether `at_once` has these options, on a matrix like this one."""
+    if not z.size or not cpu_batch.knows(options, True) or not all(v is None or _mergeable(v) for v in (z, grad)):
+        return False
+    few = cpu_columns.knows(options, True, z.shape[-1])
+    return few or all(v is None or v.strides[-1] == v.itemsize for v in (z, grad))
+
+
+def at_once(
+    z: np.ndarray, target: np.ndarray, options: Options, *, grad: np.ndarray | None, weight: np.ndarray | None, storage: str
+) -> Any:
+    """The reduced cost of class indices, and the gradient in `grad`, each part in one call; None if a target is none.
+
+    Arguments as in `fused`, where `straight` holds.
+    """
+    k, dtype = z.shape[-1], np.dtype(computed(storage))
     few = cpu_columns.knows(options, True, k)
-    y, weight = np.ascontiguousarray(y, np.int64), None if problem.weight is None else np.ascontiguousarray(problem.weight)
-    cost = np.empty(y.shape if options.reduction == "none" else (), computed(storage))
-    written = (0, 0, 0) if grad is None else (address(grad), grad.strides[0], grad.strides[-1])
-    odd = cpu_batch.kernel(storage, few)(
-        address(z), z.strides[0], z.strides[-1], y.size, k, address(y), 0 if weight is None else address(weight),
-        *cpu_batch.choices(options), address(cost), *written,
-    )  # fmt: skip
-    if odd:
-        check_values(problem)
-    return cost[()]
+    y, weight = np.ascontiguousarray(target, np.int64), None if weight is None else np.ascontiguousarray(weight, dtype)
+    z_at, z_row, z_class = _steps(z)
+    g_at, g_row, g_class = (0, 0, 0) if grad is None else _steps(grad)
+    y_at, w_at = address(y), 0 if weight is None else address(weight)
+    n, choices, how = y.size, cpu_batch.choices(options), cpu_batch.REDUCTIONS[options.reduction]
+    cost = np.empty(y.shape if how == cpu_batch.NONE else (), dtype)
+    if n * k < GRAIN:
+        loop = cpu_batch.kernel(storage, few)
+        odd = loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, 1.0, False, address(cost), g_at, g_row, g_class)
+        return None if odd else cost[()]
+    by = cpu_batch.count(dtype.name)(y_at, n, k, w_at, options.ignore_index) if how == cpu_batch.MEAN else 1.0
+    how = how if how == cpu_batch.NONE else cpu_batch.PART
+    loop, rows, state, past = cpu_batch.shared(storage, few), _grain(n, k, PORTION, 16), np.zeros(3, np.int64), _past(z, grad)
+    sums = np.zeros(-(-n // rows))
+
+    def work(i: int) -> None:
+        loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, by, past, address(cost), g_at, g_row, g_class,
+             rows, address(state), address(sums), 0 if i else LOOKS)  # fmt: skip
+
+    together(work, min(threads(), sums.size), lambda: state[1] == n)
+    if state[2]:
+        return None
+    if how == cpu_batch.NONE:
+        return cost
+    with quiet():
+        return dtype.type(sums.sum() / by)
+
+
+def _steps(x: np.ndarray) -> tuple[int, int, int]:
+    """Where a mergeable array begins, and the bytes from row to row and from class to class."""
+    return address(x), x.strides[-2] if x.ndim > 1 else 0, x.strides[-1]
+
+
+def _past(z: np.ndarray, grad: np.ndarray | None) -> bool:
+    """Whether the gradient is better written past the caches: too large for them, and no pages that the system just zeroed."""
+    if grad is None or address(grad) == address(z):
+        return False
+    return grad.nbytes > CACHED and (STREAMED or (grad.nbytes >= FAR and pages.written(address(grad))))
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -154,7 +202,7 @@ def _rows(
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
-        STREAMED and grad is not None and n * k * size > CACHED and address(grad) != address(z), int(scale.size > 1),
+        _past(z, grad), int(scale.size > 1),
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
@@ -195,13 +243,13 @@ def _rows(
         for first in range(start, stop, max(piece, 1)):
             run(first, min(first + piece, stop))
 
-    share_out(work, n, _grain(n, k))
+    share_out(work, n, _grain(n, k, GRAIN, 4))
     return not wrong
 
 
-def _grain(n: int, k: int) -> int:
-    """The rows of a part: four parts for each thread, fewer where they would be too small, and all of one size."""
-    parts = min(4 * threads(), n * k // GRAIN)
+def _grain(n: int, k: int, portion: int, each: int) -> int:
+    """The rows of a part: so many parts for each thread, fewer where they would have fewer logits, and all of one size."""
+    parts = min(each * threads(), n * k // portion)
     parts = parts // threads() * threads() or 1
     return -(-n // (parts * cpu_columns.LANES)) * cpu_columns.LANES if n >= parts * cpu_columns.LANES else -(-n // parts) or 1
 

@@ -1,4 +1,4 @@
-"""A small batch in one piece of machine code: targets, rows, reduction and gradient, for whoever has addresses and no time.
+"""A batch, or a thread's part of one, in one piece of machine code: all of it, for whoever has addresses.
 
 At 32 rows of 10 classes the loops of `cpu_columns` take a few microseconds, and everything around them in Python ten times that.
 Here the whole call is compiled, around the very same loops: class indices, weights, smoothing and z-loss, reduced by mean, sum or
@@ -13,36 +13,46 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import carray  # type: ignore[attr-defined]  # it says nothing of what it exports
 from numba.core import types
 from numba.extending import intrinsic
 
 from xent import memory
-from xent.kernels import Kernel, cached, compiled, specialised
+from xent.kernels import Kernel, advance, cached, compiled, specialised
 from xent.ops import cpu_blocks, cpu_columns, cpu_rows
 from xent.ops.options import Options
 
 GRAIN = 1 << 16
 """Logits that are worth a thread of their own: fewer are a small batch."""
-REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}
+NONE, SUM, MEAN, PART = range(4)
+"""How the costs are reduced; a part's are summed, and its gradient is that of a mean of all parts."""
+REDUCTIONS = {"none": NONE, "sum": SUM, "mean": MEAN}
 
 
 @intrinsic
-def integer(typing: Any, address: Any, i: Any) -> Any:
-    """The i-th int64 after the address."""
+def pointer(typing: Any, address: Any) -> Any:
+    """An address of int64 numbers as what `carray` takes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(builder.gep(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), [args[1]]))
+        return builder.inttoptr(args[0], ir.IntType(64).as_pointer())
 
-    return types.int64(types.int64, types.int64), generate
+    return types.CPointer(types.int64)(types.int64), generate
 
 
 def _counted(y: Any, n: Any, k: Any, weight: Any, ignore: Any) -> Any:
     """What a mean divides by: the rows that are not ignored, or the sum of their weights."""
+    target = carray(pointer(y), n)
+    if weight == 0:
+        rows = 0
+        for t in target:
+            rows += 1 if t != ignore and t >= 0 and t < k else 0
+        return np.float64(rows)
     whole = np.float64(0)
-    for row in range(n):
-        t = integer(y, row)
-        if t != ignore and t >= 0 and t < k:
-            whole += np.float64(peek(weight, t)) if weight != 0 else np.float64(1)
+    for start in range(0, n, 256):  # a sum of sums, whose errors are those of a few hundred additions
+        some = np.float64(0)
+        for t in target[start : start + 256]:
+            some += np.float64(peek(weight, t)) if t != ignore and t >= 0 and t < k else np.float64(0)
+        whole += some
     return whole
 
 
@@ -72,30 +82,56 @@ def _many(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: 
 
 def _batch(
     z: Any, z_row: Any, z_class: Any, n: Any, k: Any, y: Any, weight: Any, ignore: Any, smoothing: Any, z_loss: Any,
-    reduction: Any, cost: Any, g: Any, g_row: Any, g_class: Any,
+    reduction: Any, by: Any, past: Any, cost: Any, g: Any, g_row: Any, g_class: Any,
 ) -> Any:  # fmt: skip
     """Cost and gradient of n rows of k classes; how many targets are none, where nothing that is written means anything.
 
     z, y, weight, cost, g are addresses (weight and g 0 for none), y of int64 side by side, distances in bytes; z_class is the size
-    of a number where the rows are long. `cost` has room for one number, or n where nothing is reduced.
+    of a number where the rows are long. `by` is what a part's mean divides by, and `past` says whether to write past the caches.
+    `cost` has room for one number, for n where nothing is reduced, and for a float64, the sum, where this is a part.
     """
-    target = np.empty(n, np.int64)
-    for row in range(n):
-        target[row] = integer(y, row)
-    costs, scale = np.empty(n, real), np.ones(1, real)
-    by = counted(y, n, k, weight, ignore) if reduction == 2 else np.float64(1)
-    if reduction == 2:
-        scale[0] = np.float64(1) / by
+    target, costs, scale = carray(pointer(y), n), np.empty(n, real), np.ones(1, real)
+    if reduction == MEAN:
+        by = counted(y, n, k, weight, ignore)
+    scale[0] = np.float64(1) / by
     job = Job(
-        z, z_row, 0, 0, g, g_row, weight, k, 0, ignore, False, 0, ZERO, real(smoothing), real(z_loss), ZERO, ONE, 0, ZERO, 0, 0, 0
+        z, z_row, 0, 0, g, g_row, weight, k, 0, ignore, past, 0, ZERO, real(smoothing), real(z_loss), ZERO, ONE, 0, ZERO, 0, 0, 0
     )
     odd = loop(job, z_class, g_class, target, scale, costs, n)
-    if reduction == 0:
+    if reduction == NONE:
         for row in range(n):
             poke(cost, row, costs[row])
+    elif reduction == PART:
+        poke_sum(cost, 0, summed(costs))
     else:
         poke(cost, 0, real(summed(costs) / by))
     return odd
+
+
+def _shared(
+    z: Any, z_row: Any, z_class: Any, n: Any, k: Any, y: Any, weight: Any, ignore: Any, smoothing: Any, z_loss: Any,
+    reduction: Any, by: Any, past: Any, cost: Any, g: Any, g_row: Any, g_class: Any, part: Any, state: Any, sums: Any, looks: Any,
+) -> Any:  # fmt: skip
+    """`_batch` for whoever takes parts of so many rows until none is left; each part's sum of costs to its place in `sums`.
+
+    `state` is the address of three int64: rows that somebody has taken, rows that are done, targets that are none. At the end the
+    others are waited for, wide awake, as long as it takes to look so often: to sleep and to be woken would take longer.
+    """
+    while True:
+        start = advance(state, part)
+        if start >= n:
+            break
+        rows = min(part, n - start)
+        to = cost + start * WIDE if reduction == NONE else sums + start // part * 8
+        odd = batch(
+            z + start * z_row, z_row, z_class, rows, k, y + start * 8, weight, ignore, smoothing, z_loss, reduction, by, past, to,
+            g + start * g_row if g != 0 else 0, g_row, g_class,
+        )  # fmt: skip
+        advance(state + 16, odd)
+        advance(state + 8, rows)
+    for _ in range(looks):
+        if advance(state + 8, 0) == n:
+            break
 
 
 def knows(options: Options, hard: bool) -> bool:
@@ -104,22 +140,41 @@ def knows(options: Options, hard: bool) -> bool:
     return hard and not many and options.denominator is None and options.on_empty == "nan"
 
 
-def choices(options: Options) -> tuple[int, float, float, int]:
-    """The kernel's arguments from `ignore` to `reduction`."""
-    return options.ignore_index, options.label_smoothing, options.z_loss, REDUCTIONS[options.reduction]
+def choices(options: Options) -> tuple[int, float, float]:
+    """The kernel's arguments from `ignore` to `z_loss`."""
+    return options.ignore_index, options.label_smoothing, options.z_loss
 
 
 @cache
 def kernel(storage: str, few: bool) -> Kernel:
     """The whole call, for logits of one storage type, by rows of few classes or of many."""
+    return _kept(_batch, "batch", storage, few)
+
+
+@cache
+def shared(storage: str, few: bool) -> Kernel:
+    """The same for several threads."""
+    return _kept(_shared, "shared", storage, few, batch=kernel(storage, few))
+
+
+def _kept(function: Callable[..., Any], kind: str, storage: str, few: bool, **more: Any) -> Kernel:
     known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "COLUMNS": len(cpu_rows.STATISTICS)}
+    known |= {"poke_sum": memory.accesses("float64").poke, "counted": count(memory.computed(storage))}
     if few:
         known |= {"columns": cpu_columns.kernel(storage), "LANES": cpu_columns.LANES, "FIRST": cpu_columns.FIRST}
     else:
         known |= {"rows": cpu_rows.kernel(storage), "BLOCK": cpu_blocks.BLOCK, "STEP": cpu_blocks.STEP}
     rows = "few" if few else "many"  # in every name: machine code that was cached apart is told apart by names alone
-    called: dict[str, Callable[..., Any]] = {"counted": _counted, "summed": _summed, "loop": _few if few else _many}
-    for name, function in called.items():
-        known[name] = compiled(specialised(function, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())
-    whole = compiled(specialised(_batch, f"batch_{storage}_{rows}", **known), inline=False, freedoms=())
+    called: dict[str, Callable[..., Any]] = {"summed": _summed, "loop": _few if few else _many}
+    for name, inner in called.items():
+        known[name] = compiled(specialised(inner, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())
+    whole = compiled(specialised(function, f"{kind}_{storage}_{rows}", **known, **more), inline=False, freedoms=())
     return cached(whole, __file__, cpu_columns.__file__, cpu_rows.__file__, cpu_blocks.__file__, memory.__file__)
+
+
+@cache
+def count(dtype: str) -> Kernel:
+    """`_counted` for weights of one type."""
+    known = {"peek": memory.accesses(dtype).peek}
+    counted = compiled(specialised(_counted, f"counted_{dtype}", **known), inline=False, freedoms=())
+    return cached(counted, __file__, memory.__file__)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from xent import memory
 from xent.kernels import Kernel, cached, compiled, specialised
 from xent.ops import cpu_blocks
@@ -21,8 +19,8 @@ from xent.ops.options import Options
 LANES = 64
 MOST = 64
 """Classes up to which a vector is made of rows: their exponentials take 16 KiB in float32."""
-TARGET, PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIXED, FIRST = range(0, 11 * LANES, LANES)
-"""Where the rows' own numbers stand in scratch, before their exponentials (PEAK: the greatest logit; TARGET is a float)."""
+PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIRST = range(0, 9 * LANES, LANES)
+"""Where the rows' own numbers stand in scratch, before their exponentials (PEAK: the greatest logit, AT: the target's)."""
 
 
 def knows(options: Options, hard: bool, classes: int) -> bool:
@@ -37,6 +35,11 @@ def _gather(z: Any, z_row: Any, z_class: Any, n: Any, k: Any, e: Any) -> None:
         for j in range(k):
             for r in range(n):
                 poke(e + j * COLUMN, r, peek_z(z + j * z_class, r))
+    elif z_class == SIZE and k >= TILE and n == LANES:
+        for j in range(0, k, TILE):
+            at = min(j, k - TILE)  # the last tile reaches back into the one before
+            for r in range(0, LANES, TILE):
+                gather_tile(z + r * z_row + at * SIZE, z_row, e + at * COLUMN + r * WIDE, COLUMN)
     else:
         for r in range(n):
             for j in range(k):
@@ -48,6 +51,11 @@ def _scatter(e: Any, g: Any, g_row: Any, g_class: Any, n: Any, k: Any) -> None:
         for j in range(k):
             for r in range(n):
                 poke_g(g + j * g_class, r, peek(e + j * COLUMN, r))
+    elif g_class == SIZE and k >= TILE and n == LANES:
+        for j in range(0, k, TILE):
+            at = min(j, k - TILE)
+            for r in range(0, LANES, TILE):
+                scatter_tile(e + at * COLUMN + r * WIDE, COLUMN, g + r * g_row + at * SIZE, g_row)
     else:
         for r in range(n):
             for j in range(k):
@@ -63,21 +71,17 @@ def _greatest(k: Any, lanes: Any) -> None:
 
 
 def _sums(k: Any, lanes: Any) -> None:
-    """e^(z − m) of all classes, and their sum without the target's; AT becomes the target's logit."""
+    """e^(z − m) of all classes, and their sum: the target's logit was put aside, and is −∞ here."""
     for r in range(LANES):
         m = peek(lanes, PEAK + r)
-        poke(lanes, AT + r, NINF)
         poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
     for j in range(k):
-        place, at = real(j), FIRST + j * LANES
+        at = FIRST + j * LANES
         for r in range(LANES):
-            z, m, hit = peek(lanes, at + r), peek(lanes, PEAK + r), peek(lanes, TARGET + r) == place
-            z_t, s = peek(lanes, AT + r), peek(lanes, SUM + r)
-            high, low = gap(z, m)
+            high, low = gap(peek(lanes, at + r), peek(lanes, PEAK + r))
             x = exp_of_two(high, low)
             poke(lanes, at + r, x)
-            poke(lanes, AT + r, z if hit else z_t)
-            poke(lanes, SUM + r, s + (ZERO if hit else x))
+            poke(lanes, SUM + r, peek(lanes, SUM + r) + x)
 
 
 def _prices(lanes: Any, z_loss: Any) -> None:
@@ -101,49 +105,78 @@ def _prices(lanes: Any, z_loss: Any) -> None:
 
 def _gradients(k: Any, lanes: Any) -> None:
     for j in range(k):
-        place, at = real(j), FIRST + j * LANES
+        at = FIRST + j * LANES
         for r in range(LANES):
-            g, own, counts = peek(lanes, at + r) * peek(lanes, EACH + r), peek(lanes, OWN + r), peek(lanes, FIXED + r)
-            g = own if peek(lanes, TARGET + r) == place else g
-            poke(lanes, at + r, g if counts != ZERO else ZERO)
+            poke(lanes, at + r, peek(lanes, at + r) * peek(lanes, EACH + r))
+
+
+def _put_aside(job: Any, target: Any, first: Any, n: Any, lanes: Any) -> Any:
+    """The targets' logits go from among the others to AT; how many rows are ignored, and how many targets are none."""
+    ignored, odd, e, k, ignore = 0, 0, lanes + FIRST * WIDE, job.classes, job.ignore
+    for r in range(n):
+        t = target[first + r]
+        if t >= 0 and t < k and t != ignore:
+            poke(lanes, AT + r, peek(e, t * LANES + r))
+            poke(e, t * LANES + r, NINF)
+        elif t == ignore:
+            ignored += 1
+        else:
+            odd += 1
+    if job.weight != 0:
+        for r in range(n):
+            t = target[first + r]
+            poke(lanes, WEIGHT + r, peek(job.weight, t) if t >= 0 and t < k else ONE)
+    return ignored, odd
+
+
+def _put_back(job: Any, target: Any, first: Any, n: Any, lanes: Any) -> None:
+    """The targets' gradients among the others."""
+    e, k, ignore = lanes + FIRST * WIDE, job.classes, job.ignore
+    for r in range(n):
+        t = target[first + r]
+        if t >= 0 and t < k and t != ignore:
+            poke(e, t * LANES + r, peek(lanes, OWN + r))
+        else:
+            for j in range(k):
+                poke(e, j * LANES + r, ZERO)
 
 
 def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost: Any, start: Any, stop: Any, scratch: Any) -> Any:
     """The rows from start to stop; how many of them have a target that is none. `scratch` is as large as `scratch_size` says."""
-    k, odd, e = job.classes, 0, scratch + FIRST * WIDE
-    for i in range(LANES * k):
-        poke(e, i, ZERO)
+    k, wrong, e = job.classes, 0, scratch + FIRST * WIDE
+    for i in range(FIRST + LANES * k):
+        poke(scratch, i, ZERO)
+    for r in range(LANES):
+        poke(scratch, WEIGHT + r, ONE)
+        poke(scratch, SCALE + r, scale[0])
     for first in range(start, stop, LANES):
         n = min(LANES, stop - first)
-        for r in range(LANES):
-            poke(scratch, TARGET + r, ZERO)
-            poke(scratch, FIXED + r, ZERO)  # ignored, until it turns out to count
-            poke(scratch, WEIGHT + r, ONE)
-        for r in range(n):
-            t = target[first + r]
-            right = t >= 0 and t < k and t != job.ignore
-            odd += 0 if right or t == job.ignore else 1
-            poke(scratch, TARGET + r, real(np.int32(t)) if right else -ONE)
-            poke(scratch, FIXED + r, ONE if right else ZERO)
-            poke(scratch, SCALE + r, scale[(first + r) * job.scale_step])
-            if job.weight != 0 and right:
-                poke(scratch, WEIGHT + r, peek(job.weight, t))
         gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
         greatest(k, scratch)
+        ignored, odd = put_aside(job, target, first, n, scratch)
+        wrong += odd
+        if job.scale_step != 0:
+            for r in range(n):
+                poke(scratch, SCALE + r, scale[first + r])
         sums(k, scratch)
         prices(scratch, job.z_loss)
         for r in range(n):
-            price = peek(scratch, COST + r) if peek(scratch, FIXED + r) != ZERO else ZERO
-            cost[first + r] = price
+            cost[first + r] = peek(scratch, COST + r)
+        if ignored + odd > 0:
+            for r in range(n):
+                t = target[first + r]
+                if not (t >= 0 and t < k and t != job.ignore):
+                    cost[first + r] = ZERO
         if job.g == 0:
             continue
         gradients(k, scratch)
+        put_back(job, target, first, n, scratch)
         g = job.g + first * job.g_row
         scatter(e, g, job.g_row, g_class, n, k)
         for j in range(k, k + job.padding):
             for r in range(n):
                 poke_g(g + r * job.g_row + j * g_class, 0, ZERO)
-    return odd
+    return wrong
 
 
 def scratch_size(classes: int) -> int:
@@ -158,6 +191,8 @@ CALLED: dict[str, Callable[..., Any]] = {
     "sums": _sums,
     "prices": _prices,
     "gradients": _gradients,
+    "put_aside": _put_aside,
+    "put_back": _put_back,
 }
 
 
@@ -165,7 +200,9 @@ CALLED: dict[str, Callable[..., Any]] = {
 def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
     known = cpu_blocks.names(storage)
-    known = known | {"COLUMN": LANES * known["WIDE"]}
+    inner = memory.accesses(storage)
+    known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE}
+    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter}
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
     columns = compiled(specialised(_columns, f"columns_{storage}", **known), inline=False, freedoms={"contract"})

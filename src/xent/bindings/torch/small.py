@@ -29,8 +29,8 @@ class Plan(NamedTuple):
     loop: Callable[..., int]
     sizes: tuple[int, int, int, int]
     """Bytes from row to row and from class to class; rows; classes."""
-    choices: tuple[int, float, float, int]
-    """The class that is ignored, smoothing, z-loss, reduction."""
+    choices: tuple[int, float, float, int, float, bool]
+    """The class that is ignored, smoothing, z-loss, reduction; what a part is divided by; no writing past the caches."""
     steps: tuple[int, int]
     """Of the gradient, in bytes."""
     cost: Tensor
@@ -100,7 +100,7 @@ def _plan(
     return Plan(
         loop=cpu_batch.kernel(name, few),
         sizes=(row, step, y_shape.numel(), k),
-        choices=cpu_batch.choices(options),
+        choices=(*cpu_batch.choices(options), cpu_batch.REDUCTIONS[reduction], 1.0, False),
         steps=_steps(torch.empty_like(problem.logits).stride(), size),
         cost=torch.empty(y_shape if reduction == "none" else (), dtype=getattr(torch, computed(name)), device="cpu"),
         rest=(problem.hard, options, problem.xp),
