@@ -1,14 +1,13 @@
 """CSV and Parquet files: a column of classes, every other column a number or a category.
 
 A column is a number when every value reads as one, a category when none of them does; a column where some do not is refused, with
-the rows, and so are dates and numbers that are written for people, such as 1,234 or 5%. Nothing is guessed: a column of numbers that
-are really names is said to be so by writing them as names.
+the rows, and so are dates and numbers that are written for people, such as 1,234 or 5%. Nothing is guessed: a column of numbers
+that are really names is said to be so by writing them as names.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,8 +109,8 @@ def _csv(path: Path) -> pl.DataFrame:
     names = [(name or "").strip() for name in written]
     if "" in names:
         raise InputError(
-            f"{path.name}: column {names.index('') + 1} has no name. Name it, or remove it if it only counts the rows (pandas leaves "
-            "it out with to_csv(index=False)) or comes from a comma at the end of the lines."
+            f"{path.name}: column {names.index('') + 1} has no name. Name it, or remove it if it only counts the rows (pandas "
+            "leaves it out with to_csv(index=False)) or comes from a comma at the end of the lines."
         )
     twice = {name: None for name in names if names.count(name) > 1}
     if twice:

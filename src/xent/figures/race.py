@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from xent.errors import UnknownNameError
+from xent.figures.runs import colours
 from xent.figures.style import DASHES, SMALL, House, drawing, finish, number
+from xent.outputs import looks
 from xent.racing import Race
 
 PARTS = ("accuracy", "gain", "rates", "calibration", "confusion")
@@ -80,19 +82,10 @@ def draw_race_part(part: str, race: Race, *, theme: str = "light", language: str
 
 
 def _sides(race: Race, house: House) -> list[Side]:
-    """Colour is the cost, dashes are the activation; where two would look the same, the next dashes that are free."""
-    theme, outputs = house.theme, race.outputs
-    strangers = list(dict.fromkeys(o.cost.name for o in outputs if o.cost.name not in theme.costs))
-    colours = theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
-    seen = list(dict.fromkeys(o.activation.name for o in outputs))
-    sides: list[Side] = []
-    for place, (label, output) in enumerate(zip(race.plan.labels, outputs, strict=True)):
-        colour = colours[output.cost.name]
-        taken = [s.dashes for s in sides if s.colour == colour]
-        wanted = DASHES[seen.index(output.activation.name) % len(DASHES)]
-        dashes = next((d for d in (wanted, *DASHES) if d not in taken), wanted)
-        sides.append(Side(place, label, colour, dashes))
-    return sides
+    """Colour is the cost, dashes are the activation."""
+    colour, dashes = colours([o.cost.name for o in race.outputs], house.theme), looks.dashes(race.outputs, len(DASHES))
+    named = zip(race.plan.labels, race.outputs, dashes, strict=True)
+    return [Side(place, label, colour[o.cost.name], DASHES[d]) for place, (label, o, d) in enumerate(named)]
 
 
 def _legend_rows(sides: list[Side]) -> int:
