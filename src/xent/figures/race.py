@@ -62,7 +62,7 @@ def draw_race_part(part: str, race: Race, *, theme: str = "light", language: str
     if part not in PARTS:
         raise UnknownNameError("figure of a race", part, PARTS)
     with drawing(theme, language, "race", "".join(race.data.classes)) as house:
-        sides = _sides(race, house)
+        sides = [side for side in _sides(race, house) if part != "calibration" or _bins(race, side)]
         rows = 0.2 * _legend_rows(sides)
         if part == "confusion":
             figure, (ax,) = house.figure(4.6, 4.2)
@@ -93,7 +93,7 @@ def _legend_rows(sides: list[Side]) -> int:
 
 
 def _legend_columns(sides: list[Side]) -> int:
-    return max(1, min(len(sides), LETTERS // (max(len(s.label) for s in sides) + 8)))
+    return max(1, min(len(sides), LETTERS // (max((len(s.label) for s in sides), default=0) + 8)))
 
 
 def _legend(figure: Figure, sides: list[Side], columns: int | None = None) -> None:
@@ -180,6 +180,11 @@ def _own_last(race: Race, place: int) -> pl.DataFrame:
     return race.last.filter((pl.col("side") == place) & (pl.col("rate") == race.picked.own[place]))
 
 
+def _bins(race: Race, side: Side) -> list[list[float]]:
+    """Bins of confidence of each seed; none where an output is no probability."""
+    return _own_last(race, side.place)["bins"].drop_nulls().to_list()
+
+
 def _calibration(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     """The share that was right against the confidence, over all seeds; bins with few rows are faint."""
     house.panel(ax, house.say("confidence"), house.say("right"), (0, 0.5, 1), (0, 0.5, 1), (0, 1), (0, 1))
@@ -187,10 +192,7 @@ def _calibration(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     ax.plot([0, 1], [0, 1], color=house.theme.rule, lw=0.9, zorder=0)
     house.note(ax, 0.03, 0.1, house.say("perfect"), rotation=45, rotation_mode="anchor", va="bottom")
     for side in sides:
-        kept = _own_last(race, side.place)["bins"].drop_nulls()
-        if not len(kept):
-            continue
-        counts, right, sure = np.asarray(kept.to_list()).sum(0).reshape(-1, 3).T
+        counts, right, sure = np.asarray(_bins(race, side)).sum(0).reshape(-1, 3).T
         some = counts >= max(5, 0.002 * counts.sum())
         ax.plot(
             sure[some] / counts[some],

@@ -144,13 +144,13 @@ def _rows(found: Race, words: dict[str, str]) -> list[list[str]]:
     rows = []
     for side in own.order:
         one = summary[side]
-        waits = epochs.means[epochs.order.index(side)]
+        mean_wait = epochs.means[epochs.order.index(side)]
+        waits = "–" if mean_wait is None else f"{mean_wait:.1f}"
         never = len(found.never(side))
         mean = percent(one["accuracy"]) + (f" ± {100 * one['accuracy_sd']:.2f}" if one["accuracy_sd"] is not None else "")
         rows.append([
             plan.labels[side], f"{found.picked.own[side]:g}", mean, percent(shared.means[shared.order.index(side)]),
-            ("–" if waits is None else f"{waits:.1f}")
-            + (f" ({words['never'].format(n=never, seeds=plan.seeds)})" if never else ""),
+            words["never"].format(epochs=waits, n=never, seeds=plan.seeds) if never else waits,
             _number(one["first_gain"]), percent(one["first_stalled"], 1),
             *(_number(one[name]) for name in ("log_loss", "brier", "calibration")),
             *_if(_lost(found), words["of_seeds"].format(n=one["diverged"], seeds=plan.seeds) if one["diverged"] else "–"),
