@@ -254,6 +254,12 @@ def test_idx_folder(tmp_path, end):
     assert split(data, anew=True).rows[2].tolist() != list(range(8))
 
 
+def test_idx_files_know_their_classes(tmp_path):
+    idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(3))
+    with pytest.raises(InputError, match="leave the target 'kind' out"):
+        load(tmp_path, "kind")
+
+
 def test_idx_of_floats_and_broken_ones(tmp_path):
     idx(tmp_path / "a-images-idx3-ubyte", np.ones((9, 1, 2)) * 0.5, 0x0D)
     idx(tmp_path / "a-labels-idx1-ubyte", np.arange(9) % 3)

@@ -144,6 +144,10 @@ def test_too_few_seeds_are_said_to_be_too_few(iris, seeds, few):
     found = xent.race(iris, SIDES, (4,), [0.3], seeds, 1, jobs=1, goal=0.9)
     assert found.verdict.answer().enough == (not few)
     assert ("too few" in str(found.verdict)) == few
+    assert [line.partition(":")[0] for line in sentences(found.verdict, "en")] == [  # one rate was given: nothing is said twice
+        "Test accuracy at one rate for all",
+        "Epochs until 90% of the test part is right, at one rate for all",
+    ]
 
 
 def test_precision_adds_seeds(iris):

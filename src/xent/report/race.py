@@ -90,7 +90,7 @@ def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:
         "data": plan.data, "rows": f"{len(found.data):,}", "features": str(plan.features), "classes": str(plan.classes),
         "sides": str(len(plan.outputs)), "seeds": str(plan.seeds), "network": "-".join(map(str, plan.recipe.sizes)),
         "train": f"{len(judging.y_train):,}", "tuning": f"{len(picking.y_tuning):,}", "test": f"{len(judging.y_test):,}",
-        "init": plan.init, "activation": plan.activation, "batch": str(plan.batch), "epochs": str(plan.epochs),
+        "init": plan.init, "activation": plan.activation, "batch": str(min(plan.batch, len(judging.y_train))), "epochs": str(plan.epochs),
         "l2": f"{plan.l2:g}",
         "optimiser": f"momentum {plan.momentum:g}" if plan.optimiser == "momentum" else plan.optimiser,
         "dtype": plan.dtype, "device": plan.device, "grid": ", ".join(f"{r:g}" for r in plan.rates),
