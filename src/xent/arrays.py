@@ -60,7 +60,10 @@ def as_array(x: Any, xp: Any, like: Array | None = None) -> Array:
     if plain.dtype.kind not in "biuf":
         raise ArrayKindError(f"expected an array or numbers, but {type(x).__name__} {x!r:.60} came.")
     where = {} if like is None else {"device": compat.device(like)}
-    return xp.asarray(plain.tolist(), dtype=getattr(xp, _PLAIN[plain.dtype.kind]), **where)
+    dtype = getattr(xp, _PLAIN[plain.dtype.kind])
+    if not plain.shape:  # written on the device, rather than sent there
+        return xp.full((), plain.item(), dtype=dtype, **where)
+    return xp.asarray(plain.tolist(), dtype=dtype, **where)
 
 
 _PLAIN = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
@@ -187,8 +190,8 @@ def _as_numpy(x: Array) -> Array:
 
 def _brought_back(answer: Array, like: Array, home: str) -> Array:
     plain = np.array(_as_numpy(answer), dtype=dtype_name(like))  # a copy: PyTorch minds what is read-only
-    where = {} if home == "numpy" else {"device": compat.device(like)}
-    return namespace(like).asarray(plain, **where)
+    made = namespace(like).asarray(plain)
+    return made if home == "numpy" else compat.to_device(made, compat.device(like))
 
 
 # ── last digits ────────────────────────────────────────────────────────────────────────────────────────────────────────────

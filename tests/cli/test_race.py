@@ -111,7 +111,9 @@ def test_a_table_with_a_target(tmp_path, capsys):
         ("race iris --optimiser adm", "did you mean 'adam'"),
         ("race iris --missing maybe", "refuse"),
         ("race iris --goal 95", "between 0 and 1"),
-        ("race iris --device cuda:9", "device"),
+        ("race iris --device cuda:9 --jobs 4", "the device 'cuda:9' is not there"),
+        ("race iris --device mps", "but the device 'mps' came"),
+        ("race iris --device cpu:0 --jobs 4", "leave jobs (--jobs) out"),
         ("race iris --target species", "leave the target"),
     ],
 )

@@ -68,7 +68,7 @@ def test_missing_values(tmp_path):
     lines = text.split("\n")
     lines[3], lines[8] = "NA,u,b", "7,,b"
     path = write(tmp_path / "t.csv", "\n".join(lines))
-    with pytest.raises(InputError, match=r"rows 3, 8 \(columns: x, c\).*missing='fill'"):
+    with pytest.raises(InputError, match=r"rows 3, 8 \(columns: x, c; an empty cell is missing, and so are \?, na.*missing='fill'"):
         load(path, "y")
     assert len(load(path, "y", missing="drop")) == 18
     filled = load(path, "y", missing="fill")
@@ -104,6 +104,18 @@ def many(n=12, y="ab"):
         ("d,y\n" + "\n".join(f"2024-01-{1 + i % 9:02d},{i % 2}" for i in range(20)), "y", "'d' holds dates"),
         (many().replace(",", ";"), "y", "separated by semicolons"),
         (many().replace(",", "\t"), "y", "separated by tabs"),
+        (many().replace(",", "|"), "y", "separated by vertical bars"),
+        (many().replace("\n", "\r"), "y", "carriage returns"),
+        (many().replace("x,y", ",y"), "y", r"column 1 has no name.*index=False"),
+        (many().replace("\n", ",\n").replace("x,y,", "x,y,", 1), "y", "column 3 has no name"),
+        *(
+            ("n,y\n" + f'"{one}",a\n"{one}",b\n' * 5, "y", f"'n' holds numbers written for people.*{one}")
+            for one in ("1,234", "-1.234.567,8", "12 345", "0,5", "5%", "3.5 %", "€ 5")
+        ),
+        *(
+            ("d,y\n" + f'"{one}",a\n"{one}",b\n' * 6, "y", "'d' holds dates")
+            for one in ("1/31/2024", "31.1.2024", "2024/1/31", "2024年1月31日", "2024-01-31 12:00", "31.01.2024, 12:00")
+        ),
         (many().replace("x,y", "x,x,y").replace("\n", "\n0,").replace("0,x", "x", 1), "y", "more than one column named 'x'"),
         (many().replace("3,", "3e200,"), "y", r"'x' is 3e\+200, too large"),
         (many(), "Y", "did you mean 'y'"),
@@ -240,6 +252,12 @@ def test_idx_folder(tmp_path, end):
     assert parts.rows[2].tolist() == list(range(8))  # the files' own test part
     assert len(split(data, anew=True).rows[2]) == 8
     assert split(data, anew=True).rows[2].tolist() != list(range(8))
+
+
+def test_idx_files_know_their_classes(tmp_path):
+    idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(3))
+    with pytest.raises(InputError, match="leave the target 'kind' out"):
+        load(tmp_path, "kind")
 
 
 def test_idx_of_floats_and_broken_ones(tmp_path):

@@ -19,6 +19,7 @@ from xent.lab import asked, looks, telling
 from xent.lab.answers import answer
 from xent.neuron.mapping import stall_map
 from xent.outputs import curves
+from xent.racing.plan import OUTPUTS
 
 SCALAR = [str(output) for output in xent.catalogue() if not output.activation.vector]
 ALL = [str(output) for output in xent.catalogue()]
@@ -301,6 +302,8 @@ def test_colours_and_dashes_are_those_of_the_figures():
         assert (shown["paper"], shown["ink"]) == (THEMES[theme].background, THEMES[theme].ink)
     assert named >= {"other-0", "other-3", "quadratic"}
     assert len(looks.DASHES) == len(DASHES)
+    raced = [look["dash"] for look in looks.looks_of_race([xent.output(name) for name in OUTPUTS])]
+    assert raced == ["solid", "solid", "dash", "dash", "dot"]  # as dashes of the activation, sigmoid, softmax and identity
 
 
 def test_the_maps_colours_are_cividis():

@@ -65,6 +65,11 @@ def test_the_call_and_the_page_say_which_interval(found):
     assert other.verdict.numbers()["interval"] == "bootstrap-t"
 
 
+def test_a_batch_of_more_rows_than_there_are_is_said_as_it_was():
+    found = xent.race("iris", ["hinge"], (), 0.1, 2, 1, jobs=1, goal=0.5, batch=1000)
+    assert "batches of 90," in page(found)
+
+
 def test_hostile_names(found):
     bad = "<script>alert('{x}')</script>"
     hostile = replace(found, data=replace(found.data, name=bad, notes=(("categories", {"column": bad, "n": "2", "kinds": bad}),)),

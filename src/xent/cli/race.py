@@ -103,7 +103,7 @@ def race(
     dtype
         Numbers to compute with.
     device
-        cpu, or cuda with PyTorch.
+        cpu; or cuda (cuda:1, …), a GPU through PyTorch: one process, all seeds of an output at once, no TF32.
     jobs
         Processes; the cores of this machine if not given.
     cluster
@@ -112,6 +112,7 @@ def race(
         Folder to keep the race in; named after data and plan if not given.
     """
     from xent.data import load
+    from xent.racing import devices
     from xent.racing import plan as planning
     from xent.racing import race as run
     from xent.racing.estimate import lanes, seconds
@@ -133,10 +134,16 @@ def race(
     folder = out or Path(f"xent-race-{_slug(plan.data)}-{plan.hash[:8]}")
     words = texts.page("race", language)["cli"]
     cores = processes(jobs)
-    guess = seconds(plan, rows, cores)
-    screen.print(words["estimate"].format(lanes=sum(lanes(plan)), time=_time(guess, words), jobs=cores), style="dim")
-    if guess > LONG:
-        screen.print(words["long"].format(time=_time(guess, words)), style="yellow")
+    if cluster is None:
+        devices.insist(plan.device)
+    if cluster or plan.device != devices.CPU:
+        said = words["elsewhere"].format(lanes=sum(lanes(plan)), place=cluster or plan.device)
+        screen.print(said, style="dim", markup=False, highlight=False)
+    else:
+        guess = seconds(plan, rows, cores)
+        screen.print(words["estimate"].format(lanes=sum(lanes(plan)), time=_time(guess, words), jobs=cores), style="dim")
+        if guess > LONG:
+            screen.print(words["long"].format(time=_time(guess, words)), style="yellow")
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True) as bar:
         tasks: dict[str, Any] = {}

@@ -44,6 +44,7 @@ def load(path: Path, target: str | None) -> Data:
     if y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "biufUS":
         raise InputError(
             f"{path.name}: {wanted} holds one label for each of the {len(x)} rows of x, but it is {y.dtype} of shape {y.shape}."
+            + (" Of one-hot rows take y.argmax(axis=1)." if y.ndim == 2 and len(y) == len(x) else "")
         )
     if len(y) == 0:
         raise InputError(f"{path.name} is empty: x has no rows.")

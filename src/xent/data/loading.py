@@ -43,6 +43,8 @@ def _read(name_or_path: str | Path, target: str | None, missing: str) -> Data:
             raise InputError(f"the set {word[0]!r} knows its classes: leave the target {target!r} out.")
         return bundled.load(text.replace("-", "_")) if text.replace("-", "_") in bundled.NAMES else synthetic.load(text)
     if path.is_dir():
+        if target is not None:
+            raise InputError(f"the label files of {text} hold the classes: leave the target {target!r} out.")
         return idx.load(path)
     if not path.exists():
         if path.suffix or "/" in text:

@@ -41,6 +41,11 @@ class Data:
         n = len(self.y)
         if self.x.ndim != 2 or len(self.x) != n:
             raise InputError(f"{self.name}: one row of numbers for each class label, but x has shape {self.x.shape} and y has {n}.")
+        if n and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
+            raise InputError(
+                f"{self.name}: y holds the places of the classes, 0 to {len(self.classes) - 1}, but {self.y.min()} to "
+                f"{self.y.max()} came."
+            )
         if n == 0 or self.x.shape[1] == 0:
             raise InputError(f"{self.name} is empty: it has {n} rows and {self.x.shape[1]} features.")
         if not -LARGEST < np.fmin.reduce(self.x, axis=None, initial=0) <= np.fmax.reduce(self.x, axis=None, initial=0) < LARGEST:

@@ -1,7 +1,8 @@
 """CSV and Parquet files: a column of classes, every other column a number or a category.
 
 A column is a number when every value reads as one, a category when none of them does; a column where some do not is refused, with
-the rows, and so are dates. Nothing is guessed: a column of numbers that are really names is said to be so by writing them as names.
+the rows, and so are dates and numbers that are written for people, such as 1,234 or 5%. Nothing is guessed: a column of numbers
+that are really names is said to be so by writing them as names.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ SHOWN = 5
 EXACT = 2.0**53
 """Whole numbers below this are told apart by a float; longer ones, such as numbers of accounts, stay text."""
 
+DATES = r"^(\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ,].*)?$"
+FOR_PEOPLE = r"^[-+−]?[$€£¥]? ?[-+−]?(\d{1,3}([,.'’_ \x{a0}\x{202f}]\d{3})+|\d+)([.,]\d+)? ?[%‰$€£¥元]?$"
+"""Numbers with marks between thousands, a comma before decimals, percent or currency: texts to a computer."""
+
 MANY = 100
 """More categories than this in one column are names of rows rather than kinds."""
 
@@ -36,6 +41,8 @@ def load(path: Path, target: str | None, missing: str) -> Data:
             f"which column of {path.name} holds the classes? Name it with target= (--target): {listed(table.columns)}."
         )
     if target not in table.columns:
+        target = target.strip()
+    if target not in table.columns:
         raise UnknownNameError(f"column in {path.name}", target, table.columns)
     table, notes = _complete(table, target, missing, path.name)
     y, classes = coded(_classes(table[target], path.name))
@@ -45,6 +52,8 @@ def load(path: Path, target: str | None, missing: str) -> Data:
         if made is not None:
             columns.append(made)
             names.append(name)
+            if len(made) > 1 and bool((np.diff(made) == 1).all()):
+                notes.append(("counts", {"column": name}))
             continue
         kinds = _categories(table[name], path.name)
         notes.append(
@@ -87,18 +96,28 @@ def _csv(path: Path) -> pl.DataFrame:
         first = file.readline()
         for _ in iter(partial(file.read, 1 << 20), ""):  # text to the end
             pass
-    for sign, said in ((";", "semicolons"), ("\t", "tabs")):
+    if first.endswith("\r"):
+        raise InputError(f"{path.name} ends its lines with carriage returns alone, as old Macs did: save it with line feeds.")
+    for sign, said in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
         if sign in first and "," not in first:
             raise InputError(
                 f"{path.name} is separated by {said}, as its first line shows: save it with commas between cells (and points in "
                 "numbers), or as Parquet."
             )
     table = pl.read_csv(path, infer_schema=False, glob=False)
-    names = pl.read_csv(path, infer_schema=False, has_header=False, n_rows=1, glob=False).row(0)
-    twice = {str(name): None for name in names if names.count(name) > 1}
+    written = pl.read_csv(path, infer_schema=False, has_header=False, n_rows=1, glob=False).row(0)
+    names = [(name or "").strip() for name in written]
+    if "" in names:
+        raise InputError(
+            f"{path.name}: column {names.index('') + 1} has no name. Name it, or remove it if it only counts the rows (pandas "
+            "leaves it out with to_csv(index=False)) or comes from a comma at the end of the lines."
+        )
+    twice = {name: None for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f"{path.name} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
-    return table
+    table.columns = names
+    some = table.select(pl.any_horizontal(pl.all().str.strip_chars() != "")).to_series().arg_true()
+    return table[: int(some[-1]) + 1] if len(some) else table  # blank lines at the end are no rows
 
 
 def _wide(path: Path) -> str:
@@ -128,8 +147,8 @@ def _complete(table: pl.DataFrame, target: str, missing: str, file: str) -> tupl
     if lacking.any() and missing == "refuse":
         where = ", ".join(c for c in table.columns if table[c].is_null().any())
         raise InputError(
-            f"{file}: values are missing in {_rows(lacking)} (columns: {where}). Fill them with missing='fill', or leave the rows "
-            "out with 'drop' (--missing)."
+            f"{file}: values are missing in {_rows(lacking)} (columns: {where}; an empty cell is missing, and so are "
+            f"{', '.join(BLANK[1:])}). Fill them with missing='fill', or leave the rows out with 'drop' (--missing)."
         )
     return table, [("filled", {"n": str(int(lacking.sum()))})] if lacking.any() else []
 
@@ -158,6 +177,11 @@ def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
     read = column.cast(pl.Float64, strict=False)
     wrong = read.is_null() & column.is_not_null()
     if wrong.sum() == column.is_not_null().sum():
+        if wrong.any() and bool(column.drop_nulls().str.contains(FOR_PEOPLE).all()):
+            raise InputError(
+                f"{file}: the column {column.name!r} holds numbers written for people, such as {column.drop_nulls()[0]!r}: write "
+                "them with a point before decimals and nothing else (1234.5), or as names (n5) if they are kinds."
+            )
         return None
     if wrong.any():
         cells = ", ".join(repr(c) for c in column.filter(wrong).unique(maintain_order=True).to_list()[:SHOWN])
@@ -169,9 +193,9 @@ def _numbers(column: pl.Series, file: str) -> np.ndarray | None:
 
 
 def _dates(column: pl.Series) -> bool:
-    """Whether every text is a date as ISO 8601 writes it."""
+    """Whether every text is a date: the year first, as ISO 8601 writes it, or last."""
     known = column.drop_nulls()
-    return column.dtype == pl.String and len(known) > 0 and bool(known.str.contains(r"^\d{4}-\d\d-\d\d([T ].*)?$").all())
+    return column.dtype == pl.String and len(known) > 0 and bool(known.str.contains(DATES).all())
 
 
 def _categories(column: pl.Series, file: str) -> dict[str, np.ndarray]:

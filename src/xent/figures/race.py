@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from xent.errors import UnknownNameError
+from xent.figures.runs import colours
 from xent.figures.style import DASHES, SMALL, House, drawing, finish, number
+from xent.outputs import looks
 from xent.racing import Race
 
 PARTS = ("accuracy", "gain", "rates", "calibration", "confusion")
@@ -60,7 +62,7 @@ def draw_race_part(part: str, race: Race, *, theme: str = "light", language: str
     if part not in PARTS:
         raise UnknownNameError("figure of a race", part, PARTS)
     with drawing(theme, language, "race", "".join(race.data.classes)) as house:
-        sides = _sides(race, house)
+        sides = [side for side in _sides(race, house) if part != "calibration" or _bins(race, side)]
         rows = 0.2 * _legend_rows(sides)
         if part == "confusion":
             figure, (ax,) = house.figure(4.6, 4.2)
@@ -80,19 +82,10 @@ def draw_race_part(part: str, race: Race, *, theme: str = "light", language: str
 
 
 def _sides(race: Race, house: House) -> list[Side]:
-    """Colour is the cost, dashes are the activation; where two would look the same, the next dashes that are free."""
-    theme, outputs = house.theme, race.outputs
-    strangers = list(dict.fromkeys(o.cost.name for o in outputs if o.cost.name not in theme.costs))
-    colours = theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
-    seen = list(dict.fromkeys(o.activation.name for o in outputs))
-    sides: list[Side] = []
-    for place, (label, output) in enumerate(zip(race.plan.labels, outputs, strict=True)):
-        colour = colours[output.cost.name]
-        taken = [s.dashes for s in sides if s.colour == colour]
-        wanted = DASHES[seen.index(output.activation.name) % len(DASHES)]
-        dashes = next((d for d in (wanted, *DASHES) if d not in taken), wanted)
-        sides.append(Side(place, label, colour, dashes))
-    return sides
+    """Colour is the cost, dashes are the activation."""
+    colour, dashes = colours([o.cost.name for o in race.outputs], house.theme), looks.dashes(race.outputs, len(DASHES))
+    named = zip(race.plan.labels, race.outputs, dashes, strict=True)
+    return [Side(place, label, colour[o.cost.name], DASHES[d]) for place, (label, o, d) in enumerate(named)]
 
 
 def _legend_rows(sides: list[Side]) -> int:
@@ -100,7 +93,7 @@ def _legend_rows(sides: list[Side]) -> int:
 
 
 def _legend_columns(sides: list[Side]) -> int:
-    return max(1, min(len(sides), LETTERS // (max(len(s.label) for s in sides) + 8)))
+    return max(1, min(len(sides), LETTERS // (max((len(s.label) for s in sides), default=0) + 8)))
 
 
 def _legend(figure: Figure, sides: list[Side], columns: int | None = None) -> None:
@@ -187,6 +180,11 @@ def _own_last(race: Race, place: int) -> pl.DataFrame:
     return race.last.filter((pl.col("side") == place) & (pl.col("rate") == race.picked.own[place]))
 
 
+def _bins(race: Race, side: Side) -> list[list[float]]:
+    """Bins of confidence of each seed; none where an output is no probability."""
+    return _own_last(race, side.place)["bins"].drop_nulls().to_list()
+
+
 def _calibration(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     """The share that was right against the confidence, over all seeds; bins with few rows are faint."""
     house.panel(ax, house.say("confidence"), house.say("right"), (0, 0.5, 1), (0, 0.5, 1), (0, 1), (0, 1))
@@ -194,10 +192,7 @@ def _calibration(ax: Axes, house: House, race: Race, sides: list[Side]) -> None:
     ax.plot([0, 1], [0, 1], color=house.theme.rule, lw=0.9, zorder=0)
     house.note(ax, 0.03, 0.1, house.say("perfect"), rotation=45, rotation_mode="anchor", va="bottom")
     for side in sides:
-        kept = _own_last(race, side.place)["bins"].drop_nulls()
-        if not len(kept):
-            continue
-        counts, right, sure = np.asarray(kept.to_list()).sum(0).reshape(-1, 3).T
+        counts, right, sure = np.asarray(_bins(race, side)).sum(0).reshape(-1, 3).T
         some = counts >= max(5, 0.002 * counts.sum())
         ax.plot(
             sure[some] / counts[some],

@@ -17,6 +17,7 @@ from xent.arrays import quiet
 from xent.errors import InputError
 from xent.figures.style import DASHES, House, Theme, drawing, finish
 from xent.neuron import Run
+from xent.outputs import looks
 
 PARTS = ("cost", "a", "delta", "gain")
 
@@ -69,8 +70,8 @@ def _lines(runs: dict[str, Run], theme: Theme) -> list[Line]:
 
 def colours(costs: Iterable[str], theme: Theme) -> dict[str, str]:
     """The colour of each cost: the house's own where it has one, and for others the next of those that are left."""
-    strangers = list(dict.fromkeys(name for name in costs if name not in theme.costs))
-    return theme.costs | {name: theme.others[i % len(theme.others)] for i, name in enumerate(strangers)}
+    shown = theme.costs | {f"other-{i}": colour for i, colour in enumerate(theme.others)}
+    return {cost: shown[name] for cost, name in looks.colours(costs).items()}
 
 
 def _panel(ax: Axes, house: House, part: str, lines: list[Line]) -> None:

@@ -1,14 +1,12 @@
-"""The colour and the dashes of each curve: the rule of the library's figures, said in names that the page's style sheet knows."""
+"""The colour and the dashes of each curve: the rules of the library's figures, said in names that the page's style sheet knows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from xent.outputs import Output
+from xent.outputs.looks import colours, dashes
 
-OWN = ("quadratic", "cross-entropy", "focal", "absolute")
-"""Costs with a colour of their own; the others take turns at OTHERS more."""
-OTHERS = 4
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -19,6 +17,19 @@ def looks(outputs: Sequence[Output]) -> list[dict[str, str]]:
     >>> looks([output("quadratic"), output("hinge"), output("quadratic@tanh")])[1:]
     [{'colour': 'other-0', 'dash': 'dash'}, {'colour': 'quadratic', 'dash': 'dot'}]
     """
-    strangers = list(dict.fromkeys(one.cost.name for one in outputs if one.cost.name not in OWN))
-    colours = {name: name for name in OWN} | {name: f"other-{i % OTHERS}" for i, name in enumerate(strangers)}
-    return [{"colour": colours[one.cost.name], "dash": DASHES[i % len(DASHES)]} for i, one in enumerate(outputs)]
+    return _named(outputs, [i % len(DASHES) for i in range(len(outputs))])
+
+
+def looks_of_race(outputs: Sequence[Output]) -> list[dict[str, str]]:
+    """A colour for each cost and dashes for each activation.
+
+    >>> from xent.outputs import output
+    >>> looks_of_race([output("quadratic"), output("cross-entropy@softmax"), output("quadratic@softmax")])[1:]
+    [{'colour': 'cross-entropy', 'dash': 'dash'}, {'colour': 'quadratic', 'dash': 'dash'}]
+    """
+    return _named(outputs, dashes(outputs, len(DASHES)))
+
+
+def _named(outputs: Sequence[Output], places: list[int]) -> list[dict[str, str]]:
+    colour = colours(one.cost.name for one in outputs)
+    return [{"colour": colour[one.cost.name], "dash": DASHES[p]} for one, p in zip(outputs, places, strict=True)]

@@ -26,7 +26,7 @@ from xent.errors import InputError
 from xent.lab import asked
 from xent.lab.answers import language
 from xent.lab.asked import Asked
-from xent.lab.looks import looks
+from xent.lab.looks import looks_of_race
 from xent.neuron import tables
 
 ASKED, HEATS, RESULT, TABLE, SCRIPT = "asked.json", "heats", "result.json", "race.csv", "race.py"
@@ -99,7 +99,7 @@ class Races:
             "key": key,
             "status": "idle",
             "outputs": [
-                {"output": str(one), "look": look} for one, look in zip(wanted.outputs, looks(wanted.outputs), strict=True)
+                {"output": str(one), "look": look} for one, look in zip(wanted.outputs, looks_of_race(wanted.outputs), strict=True)
             ],
             "epochs": wanted.choices["epochs"],
             "columns": self._columns(wanted),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xent.activations import Activation
-from xent.arrays import Array, namespace, quiet
+from xent.arrays import Array, hot, namespace, quiet
 from xent.network.recipe import Recipe, targets
 from xent.outputs import Output
 
@@ -51,10 +51,14 @@ def forward(parameters: Parameters, hidden: Activation, x: Array) -> list[Array]
 
 
 def gradients(parameters: Parameters, hidden: Activation, x: Array, labels: Array, output: Output) -> Parameters:
-    """∂C/∂w and ∂C/∂b of every lane, the cost averaged over the samples; x (lanes, samples, inputs), labels (lanes, samples)."""
+    """∂C/∂w and ∂C/∂b of every lane, the cost averaged over the samples; x (lanes, samples, inputs), labels (lanes, samples).
+
+    Labels are places of classes and are not looked at: a look at each step would make a GPU wait.
+    """
     xp = namespace(x)
     *answers, z = forward(parameters, hidden, x)
-    delta = output.delta(z, targets(output, labels, z, xp)) / x.shape[1]  # BP1
+    y = xp.astype(hot(labels, z, xp), z.dtype) if output.activation.vector else targets(output, labels, z, xp)
+    delta = output._delta(z, y, xp) / x.shape[1]  # BP1
     found: Parameters = []
     for layer in range(len(answers) - 1, -1, -1):
         a = answers[layer]

@@ -15,7 +15,7 @@ from xent.data import Data, Split, set_apart, split
 from xent.network import learner, start
 from xent.network.plain import State, forward
 from xent.outputs import Output
-from xent.racing import measures
+from xent.racing import devices, measures
 from xent.racing.measures import on_processor
 from xent.racing.plan import Plan
 
@@ -87,8 +87,10 @@ def run(plan: Plan, data: Data, output: Output, heat: Heat) -> pl.DataFrame:
     """Teach the lanes of a heat, and what was measured: one row for each lane and epoch, epoch 0 the start.
 
     One thread for each BLAS call, so that no sum is divided otherwise on another machine of the same kind.
+
+    Raises InputError where the plan's device is not there or its memory too small.
     """
-    with threadpool_limits(limits=1), quiet():
+    with threadpool_limits(limits=1), devices.computing(plan.device), quiet():
         return pl.concat(list(_frames(plan, data, output, heat)), how="vertical")
 
 
@@ -100,7 +102,7 @@ def _frames(plan: Plan, data: Data, output: Output, heat: Heat) -> Iterator[pl.D
 
 def _together(plan: Plan, parts: Split, output: Output, heat: Heat) -> pl.DataFrame:
     """Lanes that share their rows."""
-    to = _placer(plan)
+    to = devices.placer(plan.device)
     recipe, lanes = plan.recipe, heat.lanes
     starts = {seed: start(recipe, generator(plan, heat.stage, seed, STARTING)) for seed in heat.seeds}
     state = State.of([to(np.stack(same).astype(plan.dtype)) for same in zip(*(starts[seed] for seed, _ in lanes), strict=True)])
@@ -161,12 +163,3 @@ def _last(output: Output, z: Array, labels: Array) -> dict[str, Any]:
         y = xp.broadcast_to(labels, z.shape[:-1])
         bins = on_processor(measures.reliability(p, y, xp)).reshape(n, -1).tolist()
     return {"confusion": measures.confusion(z, labels).reshape(n, -1).tolist(), "bins": bins}
-
-
-def _placer(plan: Plan) -> Any:
-    """What puts an array where the race is run: NumPy on the processor, PyTorch elsewhere."""
-    if plan.device == "cpu":
-        return lambda array: array
-    import torch
-
-    return lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(plan.device)

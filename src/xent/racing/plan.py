@@ -18,6 +18,7 @@ from xent.network.recipe import ends
 from xent.outputs import Output
 from xent.outputs import output as output_named
 from xent.outputs.registry import pair
+from xent.racing import devices
 
 OUTPUTS = ("quadratic@sigmoid", "cross-entropy@sigmoid", "cross-entropy@softmax", "quadratic@softmax", "quadratic@identity")
 RATES = {
@@ -64,7 +65,7 @@ class Plan:
     independent: bool = False
     precision: float | None = None
     dtype: str = "float32"
-    device: str = "cpu"
+    device: str = devices.CPU
     sources: tuple[str, ...] = ()
     version: str = __version__
 
@@ -125,6 +126,7 @@ def plan(data: Data, outputs: Sequence[Any] = OUTPUTS, **choices: Any) -> tuple[
             raise InputError(f"{name} is an accuracy between 0 and 1, such as 0.95 or 0.005, but {given[name]!r} came.")
     if given.get("dtype", "float32") not in ("float32", "float64"):
         raise InputError(f"dtype is float32 or float64, but {given['dtype']!r} came.")
+    given["device"] = devices.named(given.get("device", devices.CPU))
     if "shares" in given:
         given["shares"] = tuple(float(s) for s in given["shares"])
     made = Plan(data.name, data.fingerprint, len(data.classes), data.x.shape[1], tuple(map(str, chosen)),

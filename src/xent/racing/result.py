@@ -15,8 +15,9 @@ from xent.data import Data
 from xent.data import load as load_data
 from xent.errors import InputError, UnknownNameError
 from xent.outputs import Output
+from xent.racing import devices, rates
 from xent.racing import plan as planning
-from xent.racing import rates
+from xent.racing.devices import CPU
 from xent.racing.estimate import lane_steps
 from xent.racing.heats import JUDGING
 from xent.racing.plan import OUTPUTS, Plan
@@ -134,7 +135,11 @@ def race(
     `data` is anything that `xent.data.load` takes (`target` and `missing` are its), `rates` the grid from which each output gets
     its own best and all get one; seeds after the first are told apart by nothing but chance. `interval` is "t" or "bootstrap-t".
     Further choices are those of `Plan`: activation, init, optimiser (sgd, momentum, adam), momentum, l2, batch, tuning_seeds,
-    first_seed, goal, shares, resplit, precision (seeds are added until the interval is so narrow), dtype, device ("cuda").
+    first_seed, goal, shares, resplit, precision (seeds are added until the interval is so narrow), dtype, device.
+
+    `device` is "cpu", or "cuda" ("cuda:1", …) for PyTorch arrays on a GPU: starts and batches are those of the processor, one
+    process teaches all seeds and rates of an output together, and results are the processor's to rounding, not to the last bit.
+    float32 is computed as float32, with TF32 and the like off while the race runs, also where they were switched on.
 
     With `out`, every finished part is kept in that folder at once, and the same call goes on where it was stopped; `jobs` is how
     many processes share the work, `cluster` the address of a Dask scheduler. Results do not depend on either.
@@ -150,8 +155,11 @@ def race(
     if interval not in INTERVALS:
         raise UnknownNameError("interval", interval, INTERVALS)
     cores = processes(jobs)
-    if plan.device != "cpu" and cluster is None:
-        _insist_on_device(plan.device)
+    if cluster is None:
+        devices.insist(plan.device)
+    if cores > 1 and jobs and (cluster or plan.device != CPU):
+        reason = "a cluster shares it out among its own workers" if cluster else f"on {plan.device!r} one process runs all of it"
+        raise InputError(f"jobs={jobs} shares a race out among processes of this machine, but {reason}: leave jobs (--jobs) out.")
     store = Store(None if out is None else Path(out), plan)
     runner = Runner(plan, rows, chosen, store, cores if jobs or lane_steps(plan, rows) >= FEW else 1, cluster, progress)
     return _judged(runner, interval)
@@ -207,17 +215,3 @@ def _goal(plan: Plan, picked: Picked) -> float:
     best = last["accuracy"].max()
     assert isinstance(best, float)
     return int(100 * NEAR_BEST * best + 1e-9) / 100
-
-
-def _insist_on_device(device: str) -> None:
-    """A device that is there."""
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(f"the device {device!r} needs PyTorch: pip install 'xent[torch]', or leave the device out.") from error
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"the device {device!r} is not there: {str(error).splitlines()[0].rstrip('.')}. Leave it out to race on the processor."
-        ) from error

@@ -15,6 +15,7 @@ from xent.data import Data
 from xent.errors import InputError, MissingPackageError
 from xent.outputs import Output
 from xent.racing import heats
+from xent.racing.devices import CPU
 from xent.racing.heats import Heat
 from xent.racing.plan import Plan, own_kinds
 from xent.racing.store import Store
@@ -24,6 +25,9 @@ Progress = Callable[[str, int, int], None]
 
 FEW = 400_000
 """A race of fewer lane-steps than this is over before other processes have started."""
+
+TOGETHER = 64
+"""So many seeds at most learn together on a GPU, whose memory has an end."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -67,7 +71,7 @@ class Runner:
     def _results(self, todo: Sequence[Heat]) -> Iterator[tuple[Heat, pl.DataFrame]]:
         if not todo:
             return
-        if self.cluster is None and (self.jobs == 1 or len(todo) == 1 or self.plan.device != "cpu"):
+        if self.cluster is None and (self.jobs == 1 or len(todo) == 1 or self.plan.device != CPU):
             for heat in todo:
                 yield heat, heats.run(self.plan, self.data, self.outputs[heat.side], heat)
             return
@@ -126,6 +130,7 @@ def client(address: str) -> Iterator[Any]:
 
 
 def cut(plan: Plan, stage: str, lanes: dict[int, tuple[float, ...]], seeds: Sequence[int]) -> list[Heat]:
-    """Heats for these seeds, each side with its rates: one for each seed on processors, all seeds together on a GPU."""
-    groups = [tuple(seeds)] if plan.device != "cpu" else [(seed,) for seed in seeds]
+    """Heats for these seeds, each side with its rates: one for each seed on processors, many seeds together on a GPU."""
+    size = 1 if plan.device == CPU else TOGETHER
+    groups = [tuple(seeds[first : first + size]) for first in range(0, len(seeds), size)]
     return [Heat(stage, side, group, rates) for group in groups for side, rates in lanes.items() if rates]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, log2
 
 from xent import texts
@@ -9,11 +10,13 @@ from xent.racing.verdict import ACCURACY, LEVEL, Answer, Comparison, Verdict
 
 
 def sentences(verdict: Verdict, language: str) -> list[str]:
-    """Each answer at the outputs' own rates, then at the shared one; what it lacks is said."""
+    """Each answer at the outputs' own rates, then at the shared one, once where they are the same; what it lacks is said."""
     words = texts.page("race", language)["verdict"]
     if len(verdict.labels) < 2:
         return [words["alone"]]
-    said = [_answer(verdict, answer, words) for answer in verdict.answers]
+    shared = [answer for answer in verdict.answers if answer.rating == "shared"]
+    same = all(replace(answer, rating="own") in verdict.answers for answer in shared)
+    said = [_answer(verdict, answer, words) for answer in (shared if same else verdict.answers)]
     lost = verdict.answer().diverged
     if lost:
         said.append(words["diverged"].format(outputs=_list(verdict, lost, words)))

@@ -90,7 +90,8 @@ def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:
         "data": plan.data, "rows": f"{len(found.data):,}", "features": str(plan.features), "classes": str(plan.classes),
         "sides": str(len(plan.outputs)), "seeds": str(plan.seeds), "network": "-".join(map(str, plan.recipe.sizes)),
         "train": f"{len(judging.y_train):,}", "tuning": f"{len(picking.y_tuning):,}", "test": f"{len(judging.y_test):,}",
-        "init": plan.init, "activation": plan.activation, "batch": str(plan.batch), "epochs": str(plan.epochs),
+        "init": plan.init, "activation": plan.activation, "batch": str(min(plan.batch, len(judging.y_train))),
+        "epochs": str(plan.epochs),
         "l2": f"{plan.l2:g}",
         "optimiser": f"momentum {plan.momentum:g}" if plan.optimiser == "momentum" else plan.optimiser,
         "dtype": plan.dtype, "device": plan.device, "grid": ", ".join(f"{r:g}" for r in plan.rates),
@@ -144,13 +145,13 @@ def _rows(found: Race, words: dict[str, str]) -> list[list[str]]:
     rows = []
     for side in own.order:
         one = summary[side]
-        waits = epochs.means[epochs.order.index(side)]
+        mean_wait = epochs.means[epochs.order.index(side)]
+        waits = "–" if mean_wait is None else f"{mean_wait:.1f}"
         never = len(found.never(side))
         mean = percent(one["accuracy"]) + (f" ± {100 * one['accuracy_sd']:.2f}" if one["accuracy_sd"] is not None else "")
         rows.append([
             plan.labels[side], f"{found.picked.own[side]:g}", mean, percent(shared.means[shared.order.index(side)]),
-            ("–" if waits is None else f"{waits:.1f}")
-            + (f" ({words['never'].format(n=never, seeds=plan.seeds)})" if never else ""),
+            words["never"].format(epochs=waits, n=never, seeds=plan.seeds) if never else waits,
             _number(one["first_gain"]), percent(one["first_stalled"], 1),
             *(_number(one[name]) for name in ("log_loss", "brier", "calibration")),
             *_if(_lost(found), words["of_seeds"].format(n=one["diverged"], seeds=plan.seeds) if one["diverged"] else "–"),
