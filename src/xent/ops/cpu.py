@@ -153,6 +153,7 @@ def fused(
     weight: np.ndarray | None = None,
     storage: str | None = None,
     stats: np.ndarray | None = None,
+    here: bool = False,
 ) -> bool:
     """Cost and gradient of every row, not reduced; false if a target is none (its cost is nan, its gradient not written).
 
@@ -163,6 +164,7 @@ def fused(
     scale   what each row's gradient is multiplied by: None for 1, one number, or (…)
     weight  (K,), in the type computed in
     stats   (rows, 7), contiguous, or (0, 7): written, one column for each of `cpu_rows.STATISTICS`; class indices only
+    here    by the calling thread alone, which is one of several that share the work
     """
     storage = storage or dtype_name(z)
     dtype = np.dtype(computed(storage))
@@ -179,24 +181,30 @@ def fused(
         y = target[part].reshape(-1) if hard else _flat(target[part]) if _mergeable(target[part]) else target[part].reshape(-1, k)
         its = stats[places] if len(stats) else stats
         ok &= _rows(
-            two[0], y, options, cost.reshape(-1)[places], two[1], scale[places] if scale.size > 1 else scale, weight, storage, its
-        )
+            two[0], y, options, cost.reshape(-1)[places], two[1], scale[places] if scale.size > 1 else scale, weight, storage, its,
+            here,
+        )  # fmt: skip
     return ok
 
 
 def fused_in_spans(
-    z: np.ndarray, span: int, target: np.ndarray, options: Options, *, cost: np.ndarray, scale: Any, weight: Any, stats: np.ndarray
-) -> bool:
-    """`fused` with the gradient over the logits z (n, K), whose memory holds all rows of `span` classes, then of the next."""
+    z: np.ndarray, span: int, rows: slice, target: np.ndarray, options: Options, *,
+    cost: np.ndarray, scale: Any, weight: Any, stats: np.ndarray, here: bool,
+) -> bool:  # fmt: skip
+    """`fused` with the gradient over the logits z (n, K), whose memory holds all rows of `span` classes, then of the next.
+
+    The rows that are meant are `rows`; target, cost, scale and stats are theirs.
+    """
     scale = np.ones(1, cost.dtype) if scale is None else np.ascontiguousarray(scale, cost.dtype).reshape(-1)
-    return _rows(z, target, options, cost, z, scale, weight, dtype_name(z), stats, span)
+    return _rows(z, target, options, cost, z, scale, weight, dtype_name(z), stats, here, span, rows.start)
 
 
 def _rows(
-    z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any, span: int = 0
-) -> bool:
-    """`fused` for a matrix."""
-    (n, k), size, dtype = z.shape, STORAGE[storage], cost.dtype
+    z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any, here: bool,
+    span: int = 0, first: int = 0,
+) -> bool:  # fmt: skip
+    """`fused` for a matrix; with spans, for as many of its rows as there are costs, from `first` on."""
+    n, k, size, dtype = len(cost), z.shape[1], STORAGE[storage], cost.dtype
     hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
     kind, parameter = SHAPES[type(options.shape)]
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
@@ -225,7 +233,7 @@ def _rows(
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
         )  # fmt: skip
-        job, scratch = cpu_rows.Job._make((*where, *shared, span, n, start)), aligned(scratch_size, dtype)
+        job, scratch = cpu_rows.Job._make((*where, *shared, span, len(z), first + start)), aligned(scratch_size, dtype)
         its = scale[own] if scale.size > 1 else scale
         if few:
             steps = zs.strides[1], 0 if gs is None else gs.strides[1]
@@ -243,7 +251,10 @@ def _rows(
         for first in range(start, stop, max(piece, 1)):
             run(first, min(first + piece, stop))
 
-    share_out(work, n, _grain(n, k, GRAIN, 4))
+    if here:
+        work(0, n)
+    else:
+        share_out(work, n, _grain(n, k, GRAIN, 4))
     return not wrong
 
 

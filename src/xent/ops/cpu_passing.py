@@ -36,8 +36,8 @@ class Passing:
         self.carried = np.empty((len(target), 3), dtype)
         self.carried[:] = -np.inf, 0, -np.inf
 
-    def see(self, z: np.ndarray, at: int) -> None:
-        """Logits (rows, some classes), which lie side by side."""
+    def see(self, z: np.ndarray, at: int, here: bool) -> None:
+        """Logits (rows, some classes), which lie side by side; `here`, by the calling thread alone."""
         real, o = self.carried.dtype.type, self.options
         fold, size = _kernels(str(self.carried.dtype))[0], z.shape[1]
 
@@ -46,7 +46,15 @@ class Passing:
             cap, t = real(o.softcap or 0), real(o.temperature)
             fold(address(z), z.strides[0], at, size, self.target, cap, t, self.carried, start, stop, address(scratch))
 
-        share_out(work, len(z), max(1, (1 << 16) // max(size, 1)))
+        if here:
+            work(0, len(z))
+        else:
+            share_out(work, len(z), max(1, (1 << 16) // max(size, 1)))
+
+    def merge(self, others: list[Passing]) -> None:
+        """Take in what others have seen of the same rows: other classes."""
+        for other in others:
+            _kernels(str(self.carried.dtype))[2](self.carried, other.carried, self.carried.dtype.type(self.options.temperature))
 
     def costs(self, out: np.ndarray) -> None:
         """Their costs, not reduced; 0 where the target is ignored."""
@@ -97,11 +105,23 @@ def _settle(carried: Any, target: Any, weight: Any, ignore: Any, t: Any, z_loss:
             out[row] = price + (z_loss * lse * lse if z_loss > ZERO else ZERO)
 
 
+def _join(carried: Any, more: Any, t: Any) -> None:
+    """What was carried of other classes, taken in."""
+    for row in range(len(carried)):
+        m, s, z_t = carried[row, 0], carried[row, 1], carried[row, 2]
+        most, some, other = more[row, 0], more[row, 1], more[row, 2]
+        if most > m:
+            m, s, most, some = most, some, m, s
+        if most > NINF:
+            s += some * exp_of_gap(most, m, t)
+        carried[row, 0], carried[row, 1], carried[row, 2] = m, s, z_t if other == NINF else other
+
+
 @cache
 def _kernels(dtype: str) -> list[Kernel]:
-    """`_fold` and `_settle` for one number type."""
+    """`_fold`, `_settle` and `_join` for one number type."""
     known, made = cpu_blocks.names(dtype), []
-    functions: dict[str, Callable[..., Any]] = {"fold": _fold, "settle": _settle}
+    functions: dict[str, Callable[..., Any]] = {"fold": _fold, "settle": _settle, "join": _join}
     for name, function in functions.items():
         one = compiled(specialised(function, f"{name}_{dtype}", **known), inline=False, freedoms={"contract"})
         made.append(cached(one, __file__, cpu_blocks.__file__, memory.__file__))

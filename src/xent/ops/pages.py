@@ -2,7 +2,7 @@
 
 The gradient of 1024 × 32,000 is 131 MB. Its first write into fresh pages takes 12 ms of 24, and a training loop drops it at every
 step to ask for as much again. So dropped memory is kept, marked as free for the system to take when it runs short (MADV_FREE):
-as much as the last calls had in use at once, since whatever the next large array cannot use is given back at once.
+as much as the last calls had in use at once, since what two large arrays in a row could not use is given back.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def written(address: int) -> bool:
 class _Piece(mmap.mmap):
     """Memory that is lent to one array at a time."""
 
-    written = False
+    written = passed_over = False
     _lent: Any = None
 
     def lend(self, dtype: np.dtype[Any], count: int) -> np.ndarray:
@@ -102,8 +102,11 @@ def _piece(size: int) -> _Piece | None:
                 _kept.remove(piece)
             except ValueError:
                 continue  # another thread was quicker
+            piece.passed_over = False
             return piece
-    _kept.clear()
+    _kept[:] = [piece for piece in _kept if not piece.passed_over]
+    for piece in _kept:
+        piece.passed_over = True
     try:
         piece = _Piece(-1, -(-room // HUGE) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, ValueError, OverflowError):

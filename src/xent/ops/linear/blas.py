@@ -8,12 +8,15 @@ BLAS, or other names, the product is made in blocks that stay in a cache, and ad
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from xent.kernels import threads
 from xent.memory import address
 
 ROWS, PLAIN, TRANSPOSED = 101, 111, 112
@@ -38,18 +41,53 @@ def add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     gemm(ROWS, how, PLAIN, *out.shape, len(b), 1.0, at_a, step_a, at_b, step_b, 1.0, at, step)
 
 
+@contextmanager
+def threads_of_our_own() -> Iterator[int]:
+    """How many threads may share products out among themselves while this lasts, each with a BLAS of one thread; 1 for none.
+
+    OpenBLAS's own threads wait wide awake for 26 ms after each product, in the way of whoever computes in between. Its number of
+    threads is one for the whole process: the first that comes here sets it to 1, and the last that goes puts it back.
+    """
+    global _inside, _before
+    get, put = _openblas("scipy_openblas_get_num_threads64_"), _openblas("scipy_openblas_set_num_threads64_")
+    if get is None or put is None:
+        yield 1
+        return
+    with _lock:
+        _before = _before if _inside else int(get())
+        _inside += 1
+        allowed = min(_before, threads())
+        put(1)
+    try:
+        yield allowed
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                put(_before)
+
+
+_lock, _inside, _before = threading.Lock(), 0, 1
+
+
 @cache
 def _gemm(kind: str) -> Callable[..., Any] | None:
     """cblas_?gemm of NumPy's own OpenBLAS; None where it is not found."""
+    letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[kind]
+    found: Any = _openblas(f"scipy_cblas_{letter}gemm64_")
+    if found is not None:
+        size, where, choice = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+        found.argtypes = [choice] * 3 + [size] * 3 + [real, where, size, where, size, real, where, size]
+        found.restype = None
+    return cast("Callable[..., Any] | None", found)
+
+
+@cache
+def _openblas(name: str) -> Any:
+    """A function of NumPy's own OpenBLAS; None where there is none of that name."""
     from threadpoolctl import threadpool_info
 
-    letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[kind]
     for library in threadpool_info():
         if library["internal_api"] == "openblas" and "numpy.libs" in library["filepath"].replace("\\", "/"):
-            found = getattr(ctypes.CDLL(library["filepath"]), f"scipy_cblas_{letter}gemm64_", None)
-            if found is not None:
-                size, where, choice = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
-                found.argtypes = [choice] * 3 + [size] * 3 + [real, where, size, where, size, real, where, size]
-                found.restype = None
-                return found  # type: ignore[no-any-return]
+            return getattr(ctypes.CDLL(library["filepath"]), name, None)
     return None

@@ -6,23 +6,26 @@ chunk is added to it. 16-bit arrays pass through float32, a chunk of rows and a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from xent.arrays import Array
-from xent.kernels import aligned, threads
-from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows
+from xent.kernels import share_out, threads
+from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows, pages
 from xent.ops.inputs import check_values
-from xent.ops.linear import plain
-from xent.ops.linear.blas import add_product
+from xent.ops.linear import blas, plain
 from xent.ops.linear.inputs import Linear
 
-PASSING = 4096
+PASSING = 2048
 """Classes whose logits are made at a time where only the cost is wanted."""
 SPAN = 1 << 14
 """Classes whose logits lie together where ∂W's memory holds them."""
+WORTH = 1 << 24
+"""Multiplications that are worth sharing out."""
 BLOCK = 8 << 20
 """Bytes of 16-bit numbers that are held in float32 at a time."""
 
@@ -35,126 +38,231 @@ def knows(linear: Linear) -> bool:
 
 def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict[str, Array], list[Array | None]]:
     """As `plain.through`; bfloat16 may come as uint16."""
-    hidden, W, whole = linear.hidden, linear.weight, linear.whole
-    (n, d), k, dtype = hidden.shape, W.shape[0], np.dtype(whole.dtype)
+    hidden, whole, dtype = linear.hidden, linear.whole, np.dtype(linear.whole.dtype)
     if whole.hard:
         check_values(whole)
-    by_hidden, by_weight, by_bias = (
-        np.empty(shape, dtype) if wanted else None for shape, wanted in zip(((n, d), (k, d), (k,)), wants, strict=True)
-    )
-    costs, table = np.empty(n, dtype), np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), dtype)
-    size = max(1, min(BLOCK, linear.memory // 4) // (d * dtype.itemsize)) if hidden.dtype != dtype else k
-    if not any(wants) and cpu_passing.knows(linear.each, whole.hard):
-        _passing(linear, costs, size)
-        return costs, {}, [None, None, None]
-    block, right = None, True
-    chunks, lent = _chunks(linear, size), _lendable(linear, size) if by_weight is not None else 0
-    if lent and 1 + len(rest := _chunks(linear, size, lent)) < len(chunks):
-        chunks = [slice(0, lent), *rest]
-    else:
-        lent = 0
-    for rows in chunks:
-        h = np.ascontiguousarray(_wide(hidden[rows], dtype))
-        each = scale if scale is None or np.ndim(scale) == 0 else scale[rows]
-        asked: Any = {"cost": costs[rows], "scale": each, "weight": whole.weight, "stats": table[rows] if len(table) else table}
-        if by_weight is not None and rows.stop <= lent:
-            right &= _in_its_own_memory(linear, h, rows, asked, by_hidden, by_weight, by_bias)
-            continue
-        block = aligned(len(h) * k, dtype) if block is None else block
-        z = block[: len(h) * k].reshape(len(h), k)
-        for classes in _blocks(k, size):
-            np.matmul(h, _wide(W[classes], dtype).T, out=z[:, classes])
-        if linear.bias is not None:
-            z += _wide(linear.bias, dtype)
-        right &= cpu.fused(z, linear.target[rows], linear.each, grad=z if any(wants) else None, **asked)
-        if by_hidden is not None:
-            for classes in _blocks(k, size):
-                _product(z[:, classes], _wide(W[classes], dtype), by_hidden[rows], anew=classes.start == 0)
-        if by_weight is not None:
-            _product(z.T, h, by_weight, anew=rows.start == 0)
-        if by_bias is not None:
-            np.add(0 if rows.start == 0 else by_bias, z.sum(axis=0), out=by_bias)
-    if not right:
-        check_values(whole)
-    stats = cpu.named(table, linear.each.stats, (n,)) if linear.each.stats else {}
-    grads = [by_hidden, by_weight, by_bias]
-    if n == 0:
-        grads = [None if v is None else np.zeros_like(v) for v in grads]
-    return costs, stats, grads
+    own = hidden.dtype == dtype and hidden.size * whole.logits.shape[-1] >= WORTH  # 16-bit weights are widened once, for all rows
+    with blas.threads_of_our_own() if own else nullcontext(1) as workers:
+        return Pass(linear, wants, scale, workers).made()
 
 
-def _passing(linear: Linear, costs: np.ndarray, size: int) -> None:
-    """The costs alone: the logits of some classes are made for as many rows as the memory holds, seen, and made over."""
-    hidden, W, whole, dtype = linear.hidden, linear.weight, linear.whole, costs.dtype
-    k, d = whole.classes, W.shape[1]
-    span = min(k, size, PASSING)
-    wide = hidden.dtype != dtype
-    fixed = linear.itemsize * (threads() * 2 * cpu_blocks.BLOCK + (span * d if wide else 0))
-    copied = wide or not hidden.flags.c_contiguous
-    block = None
-    for rows in linear.chunks(linear.itemsize * (span + 5 + (2 * d if copied else 0)), memory=linear.memory - fixed):
-        h = np.ascontiguousarray(_wide(hidden[rows], dtype))
-        block = np.empty(len(h) * span, dtype) if block is None else block
-        passing = cpu_passing.Passing(linear.target[rows], linear.each, whole.weight, dtype)
-        for classes in _blocks(k, span):
+Pieces = Callable[[int, int], Iterable[tuple[slice, np.ndarray]]]
+
+
+class Pass:
+    """One pass: its costs, statistics and gradients, which `workers` threads make together, by rows and then by classes."""
+
+    def __init__(self, linear: Linear, wants: plain.Wants, scale: Any, workers: int) -> None:
+        self.linear, self.scale, self.workers, self.wanted = linear, scale, workers, any(wants)
+        self.dtype = np.dtype(linear.whole.dtype)
+        (n, d), k = linear.hidden.shape, linear.weight.shape[0]
+        self.by_hidden, self.by_weight, self.by_bias = (
+            pages.empty(shape, self.dtype) if wanted else None for shape, wanted in zip(((n, d), (k, d), (k,)), wants, strict=True)
+        )
+        self.costs = np.empty(n, self.dtype)
+        self.table = np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), self.dtype)
+        self.wrong, self.numbers = False, 0
+        self.size = max(1, min(BLOCK, linear.memory // 4) // (d * self.dtype.itemsize)) if self.wide else k
+        """Classes whose weights are held in float32 at a time."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether 16-bit numbers have to be widened."""
+        return bool(self.linear.hidden.dtype != self.dtype)
+
+    @cached_property
+    def scratch(self) -> np.ndarray:
+        """Memory for the logits of a chunk, or for a copy of a span."""
+        return pages.empty((self.numbers,), self.dtype)
+
+    def share(self, work: Callable[[int, int], None], n: int) -> None:
+        """work(start, stop) on a part of range(n) for each worker."""
+        if self.workers > 1:
+            share_out(work, n, -(-n // self.workers) or 1)
+        else:
+            work(0, n)
+
+    def made(self) -> tuple[Array, dict[str, Array], list[Array | None]]:
+        """Costs, statistics and gradients."""
+        linear, k = self.linear, self.linear.weight.shape[0]
+        if not self.wanted and cpu_passing.knows(linear.each, linear.whole.hard):
+            self._pass_by()
+            return self.costs, {}, [None, None, None]
+        chunks, lent = self._chunks(), self._lendable() if self.by_weight is not None else 0
+        if lent and 1 + len(rest := self._chunks(lent)) < len(chunks):
+            chunks = [slice(0, lent), *rest]
+        else:
+            lent = 0
+        largest = max((rows.stop - rows.start for rows in chunks[bool(lent) :]), default=0) * k
+        self.numbers = max(largest, lent * self._span())
+        for rows in chunks:
+            h = np.ascontiguousarray(_wide(linear.hidden[rows], self.dtype))
+            if rows.stop <= lent:
+                self._in_its_own_memory(h)
+            else:
+                self._chunk(h, rows.start, self.scratch[: len(h) * k].reshape(len(h), k))
+        if self.wrong:
+            check_values(linear.whole)
+        stats = cpu.named(self.table, linear.each.stats, self.costs.shape) if linear.each.stats else {}
+        grads = [self.by_hidden, self.by_weight, self.by_bias]
+        if not chunks:
+            grads = [None if v is None else np.zeros_like(v) for v in grads]
+        return self.costs, stats, grads
+
+    def _asked(self, rows: slice) -> dict[str, Any]:
+        """What the kernel is told of some rows."""
+        each = self.scale if self.scale is None or np.ndim(self.scale) == 0 else self.scale[rows]
+        table = self.table[rows] if len(self.table) else self.table
+        told = {"cost": self.costs[rows], "scale": each, "weight": self.linear.whole.weight, "stats": table}
+        return {**told, "here": self.workers > 1}
+
+    # What follows is shared out by classes, wherever it can be: so each thread reads weights of its own.
+    # `pieces(start, stop)` are these classes with the memory of their logits, a block at a time.
+
+    def _logits(self, h: np.ndarray, pieces: Pieces, start: int, stop: int) -> None:
+        """The logits of some rows and classes."""
+        for classes, z in pieces(start, stop):
+            np.matmul(h, _wide(self.linear.weight[classes], self.dtype).T, out=z)
+            if self.linear.bias is not None:
+                z += _wide(self.linear.bias[classes], self.dtype)
+
+    def _back_to_hidden(self, pieces: Pieces, rows: slice, parts: bool) -> None:
+        """What ∂hidden is: by classes in `parts`, one for each worker, which are added; else by rows."""
+        if self.by_hidden is None:
+            return
+        out, weight, k, found = self.by_hidden[rows], self.linear.weight, len(self.linear.weight), dict[int, np.ndarray]()
+
+        def work(start: int, stop: int) -> None:
+            found[start] = part = out if start == 0 else np.empty_like(out)
+            for classes, z in pieces(start, stop):
+                _product(z, _wide(weight[classes], self.dtype), part, anew=classes.start == start)
+
+        def by_rows(start: int, stop: int) -> None:
+            for classes, z in pieces(0, k):
+                _product(z[start:stop], _wide(weight[classes], self.dtype), out[start:stop], anew=classes.start == 0)
+
+        if not parts:
+            self.share(by_rows, len(out))
+            return
+        self.share(work, k)
+        for start in sorted(found)[1:]:
+            out += found[start]
+
+    def _back_to_weight(self, z: np.ndarray, h: np.ndarray, at: int, anew: bool, start: int, stop: int) -> None:
+        """What ∂weight and ∂bias gain by some rows; z has the classes from `at` on, of which those from start to stop are meant."""
+        classes, z = slice(at + start, at + stop), z[:, start:stop]
+        if self.by_weight is not None:
+            _product(z.T, h, self.by_weight[classes], anew=anew)
+        if self.by_bias is not None:
+            np.add(0 if anew else self.by_bias[classes], z.sum(axis=0), out=self.by_bias[classes])
+
+    def _chunk(self, h: np.ndarray, at: int, z: np.ndarray) -> None:
+        """The rows from `at` on, whose logits fit into z."""
+        linear, k = self.linear, z.shape[1]
+
+        def pieces(start: int, stop: int) -> Iterator[tuple[slice, np.ndarray]]:
+            return ((classes, z[:, classes]) for classes in _blocks(start, stop, self.size))
+
+        def deltas(start: int, stop: int) -> None:
+            own, rows = z[start:stop], slice(at + start, at + stop)
+            grad = own if self.wanted else None
+            self.wrong |= not cpu.fused(own, linear.target[rows], linear.each, grad=grad, **self._asked(rows))
+
+        self.share(partial(self._logits, h, pieces), k)
+        self.share(deltas, len(h))
+        self._back_to_hidden(pieces, slice(at, at + len(h)), self._spare() > 0)
+        self.share(partial(self._back_to_weight, z, h, 0, at == 0), k)
+
+    def _spare(self) -> int:
+        """The numbers of ∂hidden that parts of it need for each row: none where that would be much beside the logits."""
+        k, d = self.linear.weight.shape
+        numbers = (self.workers - 1) * d
+        return numbers if numbers <= k // 16 else 0
+
+    def _pass_by(self) -> None:
+        """The costs alone: the logits of some classes are made for as many rows as the memory holds, seen, and made over."""
+        linear, dtype = self.linear, self.dtype
+        d, k = linear.hidden.shape[1], linear.whole.classes
+        span = min(k, self.size, PASSING)
+        memory = linear.memory - linear.itemsize * (threads() * 2 * cpu_blocks.BLOCK + (span * d if self.wide else 0))
+        copied = self.wide or not linear.hidden.flags.c_contiguous
+        a_row = linear.itemsize * (span + 5 + (2 * d if copied else 0))
+        if memory < self.workers * a_row:
+            self.workers = 1
+        block = None
+        for rows in linear.chunks(self.workers * a_row, memory=memory):
+            h = np.ascontiguousarray(_wide(linear.hidden[rows], dtype))
+            block = pages.empty((self.workers, len(h) * span), dtype) if block is None else block
+            free, found = list(block), dict[int, cpu_passing.Passing]()
+            self.share(partial(self._seen, h, rows, span, free, found), k)
+            first, *others = (found[start] for start in sorted(found))
+            first.merge(others)
+            first.costs(self.costs[rows])
+
+    def _seen(self, h: np.ndarray, rows: slice, span: int, free: list[Any], found: dict[int, Any], start: int, stop: int) -> None:
+        """Some classes pass by."""
+        linear, block = self.linear, free.pop()
+        found[start] = passing = cpu_passing.Passing(linear.target[rows], linear.each, linear.whole.weight, self.dtype)
+        for classes in _blocks(start, stop, span):
             z = block[: len(h) * (classes.stop - classes.start)].reshape(len(h), -1)
-            np.matmul(h, _wide(W[classes], dtype).T, out=z)
-            if linear.bias is not None:
-                z += _wide(linear.bias[classes], dtype)
-            passing.see(z, classes.start)
-        passing.costs(costs[rows])
+            self._logits(h, lambda *_, classes=classes, z=z: [(classes, z)], start, stop)
+            passing.see(z, classes.start, self.workers > 1)
+
+    def _lendable(self) -> int:
+        """How many of the first rows could have their logits in the memory of ∂W, which is written last; no 16-bit ones."""
+        return int(min(self.linear.hidden.shape)) if self._span() >= cpu_blocks.BLOCK and not self.wide else 0
+
+    def _span(self) -> int:
+        """The classes of a span: whole blocks, at most SPAN, of which half of the memory holds all rows that are lent."""
+        rows = max(1, min(self.linear.hidden.shape))
+        return int(min(SPAN, self.linear.memory // (2 * self.linear.itemsize * rows)) // cpu_blocks.BLOCK * cpu_blocks.BLOCK)
+
+    def _in_its_own_memory(self, h: np.ndarray) -> None:
+        """The first rows: their logits, then δ, stand at the end of ∂W's memory, span by span, and make room for it from its start.
+
+        A span of ∂W that reaches into the δ that it is made of is made from a copy.
+        """
+        linear, by_weight, (n, d), span = self.linear, self.by_weight, h.shape, self._span()
+        assert by_weight is not None
+        k = len(by_weight)
+        start = (d - n) * k
+        whole = by_weight.reshape(-1)[start:]
+        spans = [(classes, whole[n * classes.start : n * classes.stop].reshape(n, -1)) for classes in _blocks(0, k, span)]
+
+        def pieces(start: int, stop: int) -> Iterator[tuple[slice, np.ndarray]]:
+            for classes, z in spans:
+                first, last = max(start, classes.start), min(stop, classes.stop)
+                if first < last:
+                    yield slice(first, last), z[:, first - classes.start : last - classes.start]
+
+        def deltas(first: int, last: int) -> None:
+            rows = slice(first, last)
+            told = self._asked(rows)
+            self.wrong |= not cpu.fused_in_spans(whole.reshape(n, k), span, rows, linear.target[rows], linear.each, **told)
+
+        self.share(partial(self._logits, h, pieces), k)
+        self.share(deltas, n)
+        self._back_to_hidden(pieces, slice(0, n), 0 < n * self._spare() * linear.itemsize <= linear.memory // 2)
+        for classes, z in spans:
+            if classes.stop * d > start + n * classes.start:
+                copied = self.scratch[: z.size].reshape(z.shape)
+                self.share(partial(_copy, z, copied), n)
+                z = copied
+            self.share(partial(self._back_to_weight, z, h, classes.start, True), z.shape[1])
+
+    def _chunks(self, first: int = 0) -> list[slice]:
+        """The rows from `first` on, chunk by chunk: what else is held is taken from the memory first."""
+        linear, (k, d) = self.linear, self.linear.weight.shape
+        needs_copy = self.wide or not linear.hidden.flags.c_contiguous
+        its_scratch = threads() * cpu_rows.scratch_size(k, not linear.whole.hard)
+        fixed = linear.itemsize * (its_scratch + (self.size * d if self.wide else 0))
+        spare = self._spare() if self.by_hidden is not None else 0
+        a_row = linear.itemsize * (k + (d if needs_copy else 0) + (d if self.wide else 0) + spare)
+        return list(linear.chunks(a_row, memory=linear.memory - fixed, first=first))
 
 
-def _lendable(linear: Linear, size: int) -> int:
-    """How many of the first rows could have their logits in the memory of ∂W, which is written last."""
-    n, d = linear.hidden.shape
-    return int(min(n, d)) if cpu_blocks.BLOCK <= _span(linear) <= size else 0
-
-
-def _span(linear: Linear) -> int:
-    """The classes of a span: whole blocks, at most SPAN, of which half of the memory holds all rows that are lent."""
-    rows = max(1, *linear.hidden.shape) if 0 in linear.hidden.shape else min(linear.hidden.shape)
-    return int(min(SPAN, linear.memory // (2 * linear.itemsize * rows)) // cpu_blocks.BLOCK * cpu_blocks.BLOCK)
-
-
-def _in_its_own_memory(
-    linear: Linear, h: np.ndarray, rows: slice, asked: Any, by_hidden: Any, by_weight: np.ndarray, by_bias: Any
-) -> bool:
-    """The first rows: their logits, then δ, stand at the end of ∂W's memory, span by span, and make room for it from its start.
-
-    A span of ∂W that reaches into the δ that it is made of is made from a copy.
-    """
-    W, (n, d), k, dtype, span = linear.weight, h.shape, len(by_weight), by_weight.dtype, _span(linear)
-    start = (d - n) * k
-    whole, apart = by_weight.reshape(-1)[start:], None
-    spans = [(classes, whole[n * classes.start : n * classes.stop].reshape(n, -1)) for classes in _blocks(k, span)]
-    for classes, z in spans:
-        np.matmul(h, _wide(W[classes], dtype).T, out=z)
-        if linear.bias is not None:
-            z += _wide(linear.bias[classes], dtype)
-    right = cpu.fused_in_spans(whole.reshape(n, k), span, linear.target[rows], linear.each, **asked)
-    for classes, z in spans:
-        if by_hidden is not None:
-            _product(z, _wide(W[classes], dtype), by_hidden[rows], anew=classes.start == 0)
-        if by_bias is not None:
-            z.sum(axis=0, out=by_bias[classes])
-        if classes.stop * d > start + n * classes.start:
-            apart = np.empty(n * span, dtype) if apart is None else apart
-            copied = apart[: z.size].reshape(z.shape)
-            np.copyto(copied, z)
-            z = copied
-        np.matmul(z.T, h, out=by_weight[classes])
-    return right
-
-
-def _chunks(linear: Linear, size: int, first: int = 0) -> list[slice]:
-    """The rows from `first` on, chunk by chunk: what else is held is taken from the memory first."""
-    (k, d), wide = linear.weight.shape, linear.hidden.dtype != linear.whole.dtype
-    needs_copy = wide or not linear.hidden.flags.c_contiguous
-    its_scratch = threads() * cpu_rows.scratch_size(k, not linear.whole.hard)
-    fixed = linear.itemsize * (its_scratch + (size * d if wide else 0))
-    a_row = linear.itemsize * (k + (d if needs_copy else 0) + (d if wide else 0))
-    return list(linear.chunks(a_row, memory=linear.memory - fixed, first=first))
+def _copy(source: np.ndarray, to: np.ndarray, start: int, stop: int) -> None:
+    np.copyto(to[start:stop], source[start:stop])
 
 
 def _wide(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -162,9 +270,9 @@ def _wide(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return (x.astype(np.uint32) << 16).view(np.float32) if x.dtype == np.uint16 else x.astype(dtype, copy=False)
 
 
-def _blocks(k: int, size: int) -> Iterator[slice]:
-    """The classes, so many at a time."""
-    return (slice(start, min(start + size, k)) for start in range(0, k, size))
+def _blocks(start: int, stop: int, size: int) -> Iterator[slice]:
+    """The classes from start to stop, so many at a time."""
+    return (slice(at, min(at + size, stop)) for at in range(start, stop, size))
 
 
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> None:
@@ -172,4 +280,4 @@ def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> No
     if anew:
         np.matmul(a, b, out=out)
     else:
-        add_product(a, b, out)
+        blas.add_product(a, b, out)
