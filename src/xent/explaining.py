@@ -20,10 +20,12 @@ from jaxtyping import Float
 from xent import texts
 from xent.activations import Activation
 from xent.costs import Cost, Labels, Smooth
+from xent.costs.adopted import AdoptedCost
 from xent.costs.base import parameters, plain
 from xent.errors import UnknownNameError
 from xent.outputs import Output, catalogue, curves, output
 from xent.outputs.naming import MEANT
+from xent.outputs.own import own_kinds
 from xent.outputs.registry import ACTIVATIONS, COSTS
 from xent.outputs.smoothed import Smoothed
 from xent.texts.formulas import Formula, formula, formulas
@@ -225,16 +227,15 @@ def _is_known(shown: Output) -> bool:
 def _of_own(shown: Output, language: str) -> Page:
     """The page about a cost or an activation of the user's own: no formulas, since xent has only its code."""
     words = texts.page("explain", language)
-    cost = getattr(shown.cost, "own", shown.cost)
-    kind = type(cost)
-    told = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    kind = _kind(shown)
+    mine = isinstance(shown.cost, (kind, AdoptedCost))
     return Page(
         name=str(shown),
         subject=shown,
         language=language,
-        title=shown.cost.name,
-        aka=words["words"]["own"],
-        idea=(told or words["words"]["undescribed"]).partition("\n\n")[0].replace("\n", " "),
+        title=shown.cost.name if mine else str(shown),
+        aka=words["words"]["own" if mine else "own_output"],
+        idea=described(shown, language),
         formulas=(),
         facts=_facts(shown, "", words),
         axis=curves.axis(shown),
@@ -246,6 +247,25 @@ def _of_own(shown: Output, language: str) -> Page:
         code=(),
         source=f"{kind.__module__.removeprefix('_checked_')}.{kind.__qualname__}",
     )
+
+
+def described(shown: Output, language: str = "en") -> str:
+    """What a cost of the user's own says of itself: the first paragraph of its class's docstring."""
+    kind = _kind(shown)
+    told = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    if not told or told.startswith(f"{kind.__name__}("):  # what a dataclass writes for itself
+        told = texts.page("explain", language)["words"]["undescribed"]
+    return told.partition("\n\n")[0].replace("\n", " ")
+
+
+def _kind(shown: Output) -> type:
+    """The user's own class that an output is made of: its cost's, or else the output's or the activation's."""
+    inner: Any = shown.cost
+    while isinstance(inner, Smooth):
+        inner = inner.cost
+    own = own_kinds(shown)
+    first = type(getattr(inner, "own", inner))
+    return first if first in own or not own else own[0]
 
 
 def derivation(shown: Output, language: str = "en") -> tuple[Line, ...]:

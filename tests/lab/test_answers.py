@@ -122,6 +122,7 @@ TRUE = {  # what each sentence claims of error e (as a share of its range), cost
     "gain_stuck": lambda e, c, d, g, v: g.max() < 0.1,
     "gain_less": lambda e, c, d, g, v: v["gain"][0] < 1 + 5e-3,
     "gain_more": lambda e, c, d, g, v: g[0] > 1,
+    "gain_away": lambda e, c, d, g, v: v["gain"][0] < 0,
     "gain_wild": lambda e, c, d, g, v: not np.all(g < telling.WILD),
 }  # fmt: skip
 
@@ -172,10 +173,10 @@ def test_rates_of_their_own():
 def test_one_output_that_cannot_leaves_the_others_alone():
     found = answer("neuron", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})
     assert [run["label"] for run in found["runs"]] == ["quadratic@sigmoid"]
-    assert "hinge" in found["problems"][0]["message"]
-    shown = answer("costs", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})["outputs"]
-    assert "problem" not in shown[0]
-    assert "labels" in shown[1]["problem"] or "targets" in shown[1]["problem"]
+    assert "hinge" in found["problems"][0]
+    shown = answer("costs", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})
+    assert ["x" in one for one in shown["outputs"]] == [True, False]
+    assert "labels" in shown["problems"][0] or "targets" in shown["problems"][0]
 
 
 @pytest.mark.parametrize("name", ALL)

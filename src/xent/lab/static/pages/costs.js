@@ -68,7 +68,7 @@ export function costs(main, lab, kept) {
       return;
     }
     data = answer;
-    wrong.say(data.outputs.map(({ label, problem }) => problem && `${label}: ${problem}`));
+    wrong.say(data.problems);
     const shape = data.outputs.map(({ template }) => template).join();
     if (shape !== list.shape || !document.activeElement.closest(".dials")) list.sync(lab.settings.outputs, data.outputs);
     list.shape = shape;
@@ -112,9 +112,8 @@ export function costs(main, lab, kept) {
     if (!output || output === explained) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => lab.ask("explain", (page) => {
-      if (page.error) return;
       explained = output;
-      about.replaceChildren(...paragraphs(page, lab.words));
+      about.replaceChildren(...(page.error ? [el("div.problems", {}, el("p", {}, page.error))] : paragraphs(page, lab.words)));
     }, { output }), explained ? 150 : 0);
   }
 
@@ -160,7 +159,7 @@ function paragraphs(page, { say }) {
   });
   return [
     el("h2", {}, page.title), el("p.aka", {}, page.name, page.aka ? ` · ${page.aka}` : ""),
-    el("section", {}, html("p", page.idea), el("h3", {}, say("costs.formula")), ...formulas, facts, el("h3", {}, say("costs.derivation")), steps),
+    el("section", {}, html("p", page.idea), formulas.length ? el("h3", {}, say("costs.formula")) : "", ...formulas, facts, el("h3", {}, say("costs.derivation")), steps),
     el("section", {}, ...sections, el("h3", {}, say("costs.code")), ...codes, el("h3", {}, say("costs.source")), el("p", {}, page.source)),
   ];
 }
