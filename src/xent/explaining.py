@@ -22,6 +22,7 @@ from xent.activations import Activation
 from xent.costs import Cost, Labels, Smooth
 from xent.costs.adopted import AdoptedCost
 from xent.costs.base import parameters, plain
+from xent.costs.smoothing import unwrapped
 from xent.errors import UnknownNameError
 from xent.outputs import Output, catalogue, curves, output
 from xent.outputs.naming import MEANT
@@ -218,22 +219,20 @@ def _of_output(shown: Output, language: str) -> Page:
 
 def _is_known(shown: Output) -> bool:
     """Whether there are texts about this cost on this activation."""
-    cost: Any = shown.cost
-    while isinstance(cost, Smooth):
-        cost = cost.cost
-    return type(cost) in COSTS.values() and type(shown.activation) in ACTIVATIONS.values()
+    return type(unwrapped(shown.cost)) in COSTS.values() and type(shown.activation) in ACTIVATIONS.values()
 
 
 def _of_own(shown: Output, language: str) -> Page:
     """The page about a cost or an activation of the user's own: no formulas, since xent has only its code."""
     words = texts.page("explain", language)
     kind = _kind(shown)
-    mine = isinstance(shown.cost, (kind, AdoptedCost))
+    inner = unwrapped(shown.cost)
+    mine = isinstance(inner, (kind, AdoptedCost))
     return Page(
         name=str(shown),
         subject=shown,
         language=language,
-        title=shown.cost.name if mine else str(shown),
+        title=(inner.name if inner is shown.cost else str(shown.cost)) if mine else str(shown),
         aka=words["words"]["own" if mine else "own_output"],
         idea=described(shown, language),
         formulas=(),
@@ -260,9 +259,7 @@ def described(shown: Output, language: str = "en") -> str:
 
 def _kind(shown: Output) -> type:
     """The user's own class that an output is made of: its cost's, or else the output's or the activation's."""
-    inner: Any = shown.cost
-    while isinstance(inner, Smooth):
-        inner = inner.cost
+    inner = unwrapped(shown.cost)
     own = own_kinds(shown)
     first = type(getattr(inner, "own", inner))
     return first if first in own or not own else own[0]
@@ -309,9 +306,7 @@ def _key(shown: Output) -> str:
 
 def _cost_formulas(shown: Output) -> tuple[Formula, ...]:
     stored, key = _stored("derivations"), _key(shown)
-    inner = shown.cost
-    while isinstance(inner, Smooth):
-        inner = inner.cost
+    inner = unwrapped(shown.cost)
     names = (key, f"{inner.name}@{shown.activation}", inner.name)
     own = _formula(next(stored["costs"][name] for name in names if name in stored["costs"]))
     return (own,) if inner is shown.cost else (_formula(stored["smoothed"][shown.activation.name]["formula"]), own)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -22,18 +23,24 @@ import numpy as np
 
 from xent import texts
 from xent.checking import instance
+from xent.costs import Cost, adopted_cost
 from xent.errors import InputError, ModelError, UnknownNameError, XentError
 from xent.explaining import number
 from xent.outputs import Output, output
+from xent.outputs.naming import canonical, named
 from xent.outputs.own import is_own, own_kinds
+from xent.outputs.registry import COSTS
+
+PLACE = re.compile(r"[^(),@=]+:[\w.]+")
+"""A place inside a longer name."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object stands, and the activation that its cost is wanted on ("" for its usual one).
+    """Where an object stands, the parameters that it is wanted with, and the activation that its cost is wanted on ("": the usual).
 
-    >>> Place.of("costs/mine.py:Hellinger@tanh")
-    Place(where='costs/mine.py', inside='Hellinger', activation='tanh')
+    >>> Place.of("costs/mine.py:Power(k=2)@tanh")
+    Place(where='costs/mine.py', inside='Power', activation='tanh', parameters='k=2')
     >>> str(Place.of("mine:Hellinger"))
     'mine:Hellinger'
     """
@@ -41,6 +48,7 @@ class Place:
     where: str
     inside: str
     activation: str = ""
+    parameters: str = ""
 
     @classmethod
     def of(cls, text: str) -> Place:
@@ -48,13 +56,14 @@ class Place:
         where, colon, inside = text.strip().rpartition(":")
         if not colon and text.strip().endswith(".py"):
             raise InputError(f"{text.strip()} is a file: say which cost in it, as {text.strip()}:Name.")
-        inside, _, activation = inside.partition("@")
-        if not where or not inside:
+        read = re.fullmatch(r"([\w.]+)(?:\((.*)\))?(?:@(.*))?", inside)
+        if not where or read is None:
             raise InputError(f"{text.strip()!r} is no name: write module:Name or file.py:Name.")
-        return cls(where, inside, activation)
+        return cls(where, read[1], read[3] or "", read[2] or "")
 
     def __str__(self) -> str:
-        return f"{self.where}:{self.inside}" + (f"@{self.activation}" if self.activation else "")
+        given = f"({self.parameters})" if self.parameters else ""
+        return f"{self.where}:{self.inside}{given}" + (f"@{self.activation}" if self.activation else "")
 
     @property
     def is_file(self) -> bool:
@@ -82,13 +91,37 @@ class Found:
     thing: Any
 
     def output(self) -> Output:
-        """The output that it is, or that its cost makes on the activation."""
-        return output(instance(self.thing), self.place.activation or None)
+        """The output that it is, or that its cost makes with the parameters and on the activation."""
+        made = instance(self.thing)
+        if not self.place.parameters:
+            return output(made, self.place.activation or None)
+        if isinstance(made, Output):
+            raise InputError(f"{self.place} is an output, {made}, and has no parameters: give those of a cost.")
+        name, activation = self.place.inside.rpartition(".")[2], f"@{self.place.activation}" if self.place.activation else ""
+        return named(f"{name}({self.place.parameters}){activation}", {canonical(name): adopted_cost(made)})
 
 
 def subject(name: str) -> Any:
-    """What a name stands for: a name of xent's own as it is, or the object in a module or file."""
+    """What a name stands for: a name of xent's own as it is, or the object in a module or file, or an output made with it."""
+    if ":" in name and "(" in name:
+        return composed(name)
     return Place.of(name).found().thing if ":" in name or name.endswith(".py") else name
+
+
+def composed(text: str) -> Output:
+    """The output that a name makes of costs at places: `file.py:Name(gamma=3)@tanh`, `smooth(module:Name, epsilon=0.1)`."""
+    own: dict[str, Cost] = {}
+
+    def taken(place: re.Match[str]) -> str:
+        made = instance(Place.of(place[0]).found().thing)
+        if isinstance(made, Output):
+            raise InputError(f"{place[0].strip()} is an output, {made}, where {text} wants a cost.")
+        inside = place[0].rpartition(":")[2]
+        key = f"own.{inside}" if canonical(inside) in COSTS else inside
+        own[canonical(key)] = adopted_cost(made)
+        return key
+
+    return named(PLACE.sub(taken, text), own)
 
 
 def module_of(where: str) -> ModuleType:

@@ -32,7 +32,7 @@ def brought(*names, file=FILE):
 
 @pytest.fixture(scope="module")
 def own():
-    return brought("Hellinger", "Power", "Quadratic", "steep", "whole", "Hellinger@softmax")
+    return brought("Hellinger", "Power", "Quadratic", "steep", "whole", "Hellinger@softmax", "Power(k=6)@tanh")
 
 
 # ── names ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -46,8 +46,11 @@ NAMES = {  # as a page asks: what the library calls it, and what the page is tol
     "mine.steep@sigmoid": ("power(k=5)@sigmoid", "mine.steep(k=5)@sigmoid"),
     "smooth(Hellinger, epsilon=0.2)@sigmoid": ("smooth(Hellinger, epsilon=0.2)@sigmoid",) * 2,
     "smooth(power(k=4))@sigmoid": ("smooth(power(k=4), epsilon=0.1)@sigmoid",) * 2,
+    "power(k=6)@tanh": ("power(k=6)@tanh", "power(k=6)@tanh"),
+    "power": ("power(k=3)@sigmoid", "power(k=3)@sigmoid"),
     "quadratic@bent": ("quadratic@bent", "quadratic@bent"),
     "mine.py:Power@tanh": ("power(k=3)@tanh", "power(k=3)@tanh"),
+    "smooth(mine.py:Power(k=4))": ("smooth(power(k=4), epsilon=0.1)@sigmoid",) * 2,
     "quadratic": ("quadratic@sigmoid", "quadratic@sigmoid"),
     "smooth(focal(gamma=1))@sigmoid": ("smooth(focal(gamma=1), epsilon=0.1)@sigmoid",) * 2,
 }
@@ -65,9 +68,9 @@ def test_every_page_is_told_what_there_is(own, language):
     offered = words(language, own)["mine"]
     assert [one["name"] for one in offered] == [
         "Hellinger@sigmoid", "power(k=3)@sigmoid", "mine.Quadratic@sigmoid", "mine.steep(k=5)@sigmoid", "quadratic@bent",
-        "Hellinger@softmax",
+        "Hellinger@softmax", "power(k=6)@tanh",
     ]  # fmt: skip
-    assert [one["vector"] for one in offered] == [False] * 5 + [True]
+    assert [one["vector"] for one in offered] == [False] * 5 + [True, False]
     assert offered[0]["title"] == "Distance between square roots of probabilities."
     assert words(language)["mine"] == []
 
@@ -127,8 +130,10 @@ def test_its_parameters_can_be_turned(own):
     assert [(dial["name"], dial["value"], dial["low"], dial["high"]) for dial in shown["dials"]] == [("k", 4.0, 0.0, 8.0)]
 
 
-SHOWN = ["Hellinger@sigmoid", "power(k=2)@tanh", "smooth(power(k=4), epsilon=0.2)@sigmoid", "mine.steep@sigmoid", "quadratic@bent",
-         "Hellinger@softmax"]  # fmt: skip
+SHOWN = [
+    "Hellinger@sigmoid", "power(k=2)@tanh", "power(k=6)@tanh", "smooth(power(k=4), epsilon=0.2)@sigmoid", "mine.steep@sigmoid",
+    "quadratic@bent", "Hellinger@softmax",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHOWN)

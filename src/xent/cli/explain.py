@@ -16,6 +16,7 @@ from xent.cli import flags, own, terminal
 from xent.errors import InputError
 from xent.explaining import Page, number
 from xent.outputs import Output
+from xent.outputs.own import is_own
 from xent.owned import blamed
 
 
@@ -71,7 +72,8 @@ def _show(page: Page, screen: Console) -> None:
     words = texts.page("explain", page.language)["words"]
     fits = cell_len(page.title) + cell_len(page.name) + 2 <= screen.width
     screen.print(Text.assemble((page.title, "bold"), "  " if fits else "\n  ", page.name), soft_wrap=True)
-    _paragraph(_named(words["aka"], page.aka, page), screen, style="dim")
+    own = isinstance(page.subject, Output) and is_own(page.subject)
+    _paragraph(page.aka if own else _named(words["aka"], page.aka, page), screen, style="dim")
     screen.print()
     _paragraph(page.idea, screen)
 

@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from xent import explaining, texts
+from xent.checking import instance
 from xent.checking.findings import Finding
-from xent.costs import Cost, Smooth
+from xent.costs import Cost, Smooth, adopted_cost
 from xent.costs.adopted import AdoptedCost
 from xent.costs.base import parameters, plain
+from xent.costs.smoothing import unwrapped
 from xent.errors import InputError, UnknownNameError, XentError
 from xent.outputs import Output
 from xent.outputs import output as output_named
 from xent.outputs.naming import canonical, named
 from xent.outputs.registry import COSTS
-from xent.owned import Found, Place, stamp_of
+from xent.owned import PLACE, Found, Place, stamp_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,9 @@ class Own:
             longer = f"{Path(one.place.where).stem if one.place.is_file else one.place.where}.{one.place.inside}"
             names = str(output) if made.whole else output.cost.name, longer, *(f"{longer}-{n}" for n in range(2, len(mine) + 3))
             same = next((other for other in mine if other.found.thing is one.thing and not made.whole), None)
-            if same is not None:  # the same cost on another activation
-                mine.append(replace(same, found=one, output=output_named(same.output.cost, output.activation), wrong=wrong))
+            if same is not None:  # the same cost, on another activation or with other parameters
+                cost = output.cost if one.place.parameters else same.output.cost
+                mine.append(replace(same, found=one, output=output_named(cost, output.activation), wrong=wrong))
                 continue
             free = next(name for name in names if canonical(name) not in taken and _can_be_asked(name, output, made.whole))
             mine.append(replace(made, name=free, stamp=stamp_of(made.file) if made.file else ""))
@@ -105,25 +108,28 @@ class Own:
 
     @cached_property
     def _costs(self) -> dict[str, Cost]:
-        return {canonical(one.name): one.output.cost for one in self.mine if not one.whole}
+        return {canonical(one.name): one.output.cost for one in reversed(self.mine) if not one.whole}
 
     def output(self, name: str, language: str) -> Output:
         """The output with a name: one of xent's, or of the user's. An unknown one is answered with how to bring it along."""
         words = texts.page("lab", language)["own"]
-        cost, at, activation = name.strip().partition("@")
+        name = PLACE.sub(self._called, name).strip()
         for one in self.mine:
-            if name.strip() in (one.name, one.offered) or (cost in one.spellings and (one.whole or not at)):
+            if name in (one.name, one.offered):
                 return one.output
-            if cost in one.spellings:
-                return named(f"{one.name}@{activation}", self._costs)
         if ":" in name:
-            raise InputError(words["place"].format(name=name.strip()))
+            raise InputError(words["place"].format(name=name))
         try:
             return named(name, self._costs)
         except UnknownNameError as error:
             if error.kind not in ("cost", "activation"):
                 raise
             raise InputError(f"{error} {words['unknown'].format(name=error.name)}") from error
+
+    def _called(self, place: re.Match[str]) -> str:
+        """The name of what stands at a place, where that was brought along."""
+        typed = place[0].strip()
+        return next((one.name for one in self.mine if typed in one.spellings), typed)
 
     def name(self, output: Output) -> str:
         """How a page calls an output, so that it can ask for it again."""
@@ -140,9 +146,7 @@ class Own:
 
     def behind(self, output: Output) -> Mine | None:
         """What of the user's an output is or is made of."""
-        cost = output.cost
-        while type(cost) is Smooth:
-            cost = cost.cost
+        cost = unwrapped(output.cost)
         return next((one for one in self.mine if one.whole and one.output is output), None) or self.made_of(cost)
 
     def made_of(self, cost: Cost) -> Mine | None:
@@ -211,7 +215,7 @@ class Own:
             return f"Smooth({self._code_of(cost.cost)}, epsilon={cost.epsilon!r})"
         one = self.made_of(cost)
         assert one is not None, cost
-        usual, inside = one.output.cost, one.found.place.inside
+        usual, inside = adopted_cost(instance(one.found.thing)), one.found.place.inside
         given = {f.name: getattr(cost, f.name) for f in parameters(type(cost)) if getattr(cost, f.name) != getattr(usual, f.name)}
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
         if isclass(one.found.thing):
