@@ -227,7 +227,7 @@ def _of_own(shown: Output, language: str) -> Page:
     words = texts.page("explain", language)
     kind = _kind(shown)
     inner = unwrapped(shown.cost)
-    mine = isinstance(inner, (kind, AdoptedCost))
+    mine = isinstance(inner, AdoptedCost) or (inspect.isclass(kind) and isinstance(inner, kind))
     return Page(
         name=str(shown),
         subject=shown,
@@ -251,17 +251,18 @@ def _of_own(shown: Output, language: str) -> Page:
 def described(shown: Output, language: str = "en") -> str:
     """What a cost of the user's own says of itself: the first paragraph of its class's docstring."""
     kind = _kind(shown)
-    told = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    told = inspect.cleandoc(kind.__doc__ or "")
     if not told or told.startswith(f"{kind.__name__}("):  # what a dataclass writes for itself
         told = texts.page("explain", language)["words"]["undescribed"]
     return told.partition("\n\n")[0].replace("\n", " ")
 
 
-def _kind(shown: Output) -> type:
-    """The user's own class that an output is made of: its cost's, or else the output's or the activation's."""
+def _kind(shown: Output) -> Any:
+    """The user's own class, or function, that an output is made of: its cost's, or else the output's or the activation's."""
     inner = unwrapped(shown.cost)
     own = own_kinds(shown)
-    first = type(getattr(inner, "own", inner))
+    thing = getattr(inner, "own", inner)
+    first = thing if inspect.isfunction(thing) else type(thing)
     return first if first in own or not own else own[0]
 
 

@@ -178,7 +178,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def raised(error: Exception, outputs: Sequence[Output], language: str) -> str:
+def raised(error: BaseException, outputs: Sequence[Output], language: str) -> str:
     """The sentence about an error that a user's code raised, with its line where that is known."""
     words = texts.page("cli", language)["own"]
     files = {str(getattr(sys.modules.get(kind.__module__), "__file__", "")) for one in outputs for kind in own_kinds(one)}
@@ -196,7 +196,7 @@ def blamed(outputs: Sequence[Output], language: str) -> Iterator[None]:
         yield
     except XentError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not any(map(is_own, outputs)):
             raise
         raise ModelError(raised(error, outputs, language)) from error

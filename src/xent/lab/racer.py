@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def main(folder: Path) -> int:
     except XentError as error:
         _say(error=str(error))
         return 2
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not any(map(is_own, outputs)):
             raise
         _say(error=str(error), **{f"error_{language}": raised(error, outputs, language) for language in texts.LANGUAGES})
@@ -102,11 +103,13 @@ def _write(folder: Path, found: Race, outputs: list[Output], own: Own) -> None:
 
 
 def _say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+    print(json.dumps(what), file=sys.__stdout__, flush=True)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(Path(sys.argv[1])))
+        with redirect_stdout(sys.stderr):  # what a user's own code prints is no progress
+            code = main(Path(sys.argv[1]))
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)

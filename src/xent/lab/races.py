@@ -71,6 +71,8 @@ class Running:
             for line in self.process.stdout or ():
                 with suppress(ValueError):
                     told = json.loads(line)
+                    if not isinstance(told, dict):  # a user's own code printed it
+                        continue
                     if "stage" in told:
                         self.progress = {**self.progress, told["stage"]: [told["done"], told["total"]]}
                     else:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import Any
 
-from xent.costs.adopted import AdoptedCost
 from xent.outputs.base import Output
 
 FOREIGN = {"xent", "builtins", "abc", "typing", "types", "dataclasses", "collections"}
 """Where a class is nobody's own formula."""
 
 
-def own_kinds(output: Output) -> list[type]:
-    """The classes of the user's own that an output is made of, those that they build on included."""
+def own_kinds(output: Output) -> list[Any]:
+    """The classes of the user's own that an output is made of, those that they build on included; or the functions."""
     parts: list[Any] = [output, output.cost, output.activation]
     for part in parts:  # what wraps a cost or stands for one, too
         parts += [getattr(part, name) for name in ("own", "cost", "beneath") if part is not output and hasattr(part, name)]
-    kinds = dict.fromkeys(kind for part in parts for kind in type(part).__mro__)
+    kinds = dict.fromkeys(kind for part in parts for kind in ((part,) if isfunction(part) else type(part).__mro__))
     return [kind for kind in kinds if kind.__module__.partition(".")[0] not in FOREIGN]
 
 
@@ -27,4 +27,4 @@ def is_own(output: Output) -> bool:
     >>> is_own(output("quadratic@sigmoid"))
     False
     """
-    return isinstance(output.cost, AdoptedCost) or bool(own_kinds(output))
+    return bool(own_kinds(output))
