@@ -63,6 +63,14 @@ class Picky(Hellinger):
         return super().slope(a, y)
 
 
+class Nameless(xent.Cost):
+    def __call__(self, a, y):
+        return (a - y) ** 2 / 2
+
+    def slope(self, a, y):
+        return a - y
+
+
 class Needs(Hellinger):
     def __init__(self, k):
         self.k = k
@@ -159,6 +167,7 @@ def test_what_is_wrong_is_said_and_used(capsys, mine):
 REFUSED = [
     ("my_own_costs.py:Raises", "not today"),
     ("my_own_costs.py:Mean", "one term per output"),
+    ("my_own_costs.py:Nameless", "name"),
     ("my_own_costs.py:Hellnger", "did you mean 'Hellinger'"),
     ("my_own_costs.py:Hellinger@sigmod", "did you mean 'sigmoid'"),
     ("my_own_costs.py:Hellinger@tanh", "Use Hellinger@sigmoid"),

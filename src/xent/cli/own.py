@@ -46,7 +46,7 @@ def _check(made: Output, name: str, look: str, language: str) -> Check:
         verdict = check_cost(made)
     words = texts.page("cli", language)["own"]
     for problem in verdict.problems:
-        if problem.rule in STRUCTURE:
+        if problem.rule in (*STRUCTURE, "name"):
             seen = problem.seen(language) or problem.title(language)
             raise InputError(words["refused"].format(name=name, says=problem.told(language), seen=seen, look=look))
     if not verdict.ok:
