@@ -96,6 +96,20 @@ def test_a_link_to_what_was_not_brought_along(asked, says, tmp_path, monkeypatch
     assert "evil" not in sys.modules
 
 
+def test_a_link_still_shows_what_there_is():
+    """What the lab was not started with is left out and said; every other output keeps its place and its rate."""
+    asked = {"outputs": "Nowhere@sigmoid,quadratic,cross-entropy", "rates": "5,0.3,", "steps": "3", "size": "8"}
+    found = answer("neuron", asked)
+    assert [(run["output"], run["rate"]) for run in found["runs"]] == [("quadratic@sigmoid", 0.3), ("cross-entropy@sigmoid", 0.15)]
+    for ask in ("neuron", "costs", "map"):
+        found = answer(ask, asked)
+        names = [one if ask != "costs" else one["output"] for one in found["outputs"]]
+        assert names == ["Nowhere@sigmoid", "quadratic@sigmoid", "cross-entropy@sigmoid"]
+        assert "If Nowhere is of your own making" in " ".join(found["problems"])
+    with pytest.raises(XentError, match="Nowhere"):
+        export("neuron", "csv", asked)
+
+
 def test_a_wrong_parameter_is_said(own):
     wrong = (("power(q=2)", "Known are k"), ("power(k=x)", "is a number"), ("Hellinger(k=2)", "no parameters"))
     for asked, says in wrong:
@@ -256,6 +270,11 @@ def test_in_the_browser(visit):
     at.open("/neuron?outputs=Picky@sigmoid&first=0.90045")
     assert "not today" in page.locator(".problems").inner_text()
     assert page.locator(".activations path").count() == 1
+    at.open("/neuron?outputs=Nowhere@sigmoid,quadratic")
+    assert "Nowhere" in page.locator(".problems").inner_text()
+    assert page.locator(".readout tbody tr").count() == 1
+    at.open("/neuron?outputs=Nowhere@sigmoid")
+    assert page.locator(".show > :visible").count() == 1  # the message, and no empty figures
     at.open("/map?outputs=Hellinger@sigmoid&size=16&steps=20")
     assert page.locator(".map").count() == 1
     at.open("/costs?outputs=power(k=4)@sigmoid")

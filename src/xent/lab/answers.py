@@ -54,8 +54,9 @@ def answer(ask: str, settings: Asked, own: Own = NONE) -> dict[str, Any]:
 
 def neuron(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """Every run with its sentences, the activations to draw beneath them, and where the neurons start."""
-    wanted, spoken = asked.NeuronAsked.of(settings, own), asked.language(settings)
-    runs, problems = [], own.notes(wanted.outputs, spoken)
+    listed = asked.Listed.of(settings, own)
+    wanted, spoken = asked.NeuronAsked.of(listed.settings(settings), own), asked.language(settings)
+    runs, problems = [], [*listed.problems, *own.notes(wanted.outputs, spoken)]
     for side, (label, look) in enumerate(zip(wanted.labels, looks(wanted.outputs), strict=True)):
         try:
             run = wanted.run(side)
@@ -70,7 +71,7 @@ def neuron(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     reach = max([NEAR, *(float(np.max(np.abs(run["z"][np.isfinite(run["z"])]), initial=0)) for run in runs)])
     shown = {one.activation.name: one.activation for one in wanted.outputs}
     return {
-        "outputs": [own.name(one) for one in wanted.outputs],
+        "outputs": listed.spread([*map(own.name, wanted.outputs)]),
         "runs": runs,
         "problems": problems,
         "steps": wanted.steps,
@@ -115,9 +116,10 @@ def start(settings: Asked, own: Own = NONE) -> dict[str, Any]:
 
 def costs(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """The curves of every output, with the dials of its parameters."""
-    wanted = asked.CostsAsked.of(settings, own)
+    listed = asked.Listed.of(settings, own)
+    wanted = asked.CostsAsked.of(listed.settings(settings), own)
     shown: list[dict[str, Any]] = []
-    problems = own.notes(wanted.outputs, wanted.language)
+    problems = [*listed.problems, *own.notes(wanted.outputs, wanted.language)]
     for side, (label, one, look) in enumerate(zip(wanted.labels, wanted.outputs, looks(wanted.outputs), strict=True)):
         entry = {"label": label, "output": own.name(one), "look": look, **_dials(one, own)}
         try:
@@ -131,7 +133,7 @@ def costs(settings: Asked, own: Own = NONE) -> dict[str, Any]:
             problems += undefined(one, seen, curve.axis, curve.x, wanted.language)
         parts = {part: np.asarray(getattr(curve, part), dtype=np.float64) for part in ("x", "cost", "slope", "delta", "gain")}
         shown.append(entry | parts | {"axis": curve.axis, "target": curve.target})
-    return {"outputs": shown, "problems": problems}
+    return {"outputs": listed.spread(shown, lambda name: {"output": name, "template": name, "dials": []}), "problems": problems}
 
 
 def _dials(one: Output, own: Own) -> dict[str, Any]:
@@ -254,8 +256,9 @@ def _samples(shown: Output) -> tuple[str, str]:
 
 def stalls(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """For every start of a plane the step at which it had learned, −1 for never; one map an output."""
-    wanted = asked.MapAsked.of(settings, own)
-    problems, maps, found = own.notes(wanted.outputs, wanted.language), [], None
+    listed = asked.Listed.of(settings, own)
+    wanted = asked.MapAsked.of(listed.settings(settings), own)
+    problems, maps, found = [*listed.problems, *own.notes(wanted.outputs, wanted.language)], [], None
     for side, (label, one) in enumerate(zip(wanted.labels, wanted.outputs, strict=True)):
         try:
             found = wanted.one(side)
@@ -269,7 +272,7 @@ def stalls(settings: Asked, own: Own = NONE) -> dict[str, Any]:
             problems += undefined(one, {"delta": sweep.a}, "w", np.meshgrid(found.horizontal, found.vertical)[0], wanted.language)
         told = {"label": label, "output": own.name(one), "never": never, "median": found.median(str(one))}
         maps.append(told | {"learned": np.asarray(sweep.steps_to_learn, dtype=np.int32), "a": _of_one_number(sweep.a)})
-    shown = {"outputs": [own.name(one) for one in wanted.outputs], "problems": problems, "maps": maps}
+    shown = {"outputs": listed.spread([*map(own.name, wanted.outputs)]), "problems": problems, "maps": maps}
     if found is None:
         return shown
     return shown | {

@@ -7,13 +7,13 @@ text that stands in the URL; a message of an error says which setting was wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from xent import texts
-from xent.errors import InputError, UnknownNameError
+from xent.errors import InputError, UnknownNameError, XentError
 from xent.lab.own import NONE, Own
 from xent.neuron import Neuron, Run, tables
 from xent.neuron.mapping import PLANES, StallMap, stall_map
@@ -69,6 +69,10 @@ def language(asked: Asked) -> str:
 
 def outputs(asked: Asked, own: Own = NONE, default: str = PAIR) -> list[Output]:
     """The outputs to set side by side, xent's or the user's own."""
+    return [_output(name, asked, own) for name in _names(asked, default)]
+
+
+def _names(asked: Asked, default: str = PAIR) -> list[str]:
     text = str(asked.get("outputs", default))
     if len(text) > MOST_OUTPUTS * MOST_LETTERS:
         raise InputError(f"the outputs are named in at most {MOST_OUTPUTS * MOST_LETTERS} letters, but {len(text)} came.")
@@ -78,10 +82,54 @@ def outputs(asked: Asked, own: Own = NONE, default: str = PAIR) -> list[Output]:
     for name in names:
         if not name or len(name) > MOST_LETTERS:
             raise InputError(f"an output is named in 1 to {MOST_LETTERS} letters, but {len(name)} came.")
+    return names
+
+
+def _output(name: str, asked: Asked, own: Own) -> Output:
     try:
-        return [own.output(name, language(asked)) for name in names]
+        return own.output(name, language(asked))
     except RecursionError:
         raise InputError("costs are wrapped in one another too often: name a simpler output.") from None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """All names that were asked for, those that mean something here, and why the others do not.
+
+    A link that names a cost of someone's own still shows everything else. Where nothing is left, its error is raised.
+    """
+
+    names: tuple[str, ...]
+    kept: tuple[int, ...]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, asked: Asked, own: Own = NONE) -> Listed:
+        """The list of the settings."""
+        names, kept, errors = _names(asked), [], []
+        for place, name in enumerate(names):
+            try:
+                _output(name, asked, own)
+            except XentError as error:
+                errors.append(error)
+            else:
+                kept.append(place)
+        if not kept:
+            raise errors[0]
+        return cls(tuple(names), tuple(kept), tuple(map(str, errors)))
+
+    def settings(self, asked: Asked) -> Asked:
+        """The settings with only what means something, each output with its own rate."""
+        if not self.problems:
+            return asked
+        rates = str(asked.get("rates", "")).split(",")
+        own = [rates[place] if place < len(rates) else "" for place in self.kept]
+        return {**asked, "outputs": ",".join(self.names[place] for place in self.kept), "rates": ",".join(own) if any(own) else ""}
+
+    def spread(self, kept: Sequence[Any], others: Callable[[str], Any] = str) -> list[Any]:
+        """What belongs to each output in its place, with something made of the name for those that were left out."""
+        found = dict(zip(self.kept, kept, strict=True))
+        return [found[place] if place in found else others(name) for place, name in enumerate(self.names)]
 
 
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -62,6 +62,7 @@ export function costs(main, lab, kept) {
   }
 
   function answered(answer) {
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       if (!data) list.sync(lab.settings.outputs, null);
@@ -78,7 +79,7 @@ export function costs(main, lab, kept) {
       panels[part].x = kinds.map((kind) => say(`costs.axis_${kind}`)).join(" · ");
       panels[part].draw(shown.map((one) => ({ x: one.x, y: one[part], label: one.label, look: one.look })));
     }
-    if (!data.outputs.some(({ template }) => template === chosen)) chosen = (data.outputs[lab.settings.about] ?? data.outputs[0]).template;
+    if (!data.outputs.some(({ template }) => template === chosen)) chosen = [data.outputs[lab.settings.about], ...shown, data.outputs[0]].find(Boolean).template;
     tabs.replaceChildren(...data.outputs.map((one) =>
       el("button", { type: "button", role: "tab", "aria-selected": String(one.template === chosen), "aria-controls": "about", tabindex: one.template === chosen ? 0 : -1, "data-key": `tab-${one.template}`,
         onclick: () => pick(one.template), onkeydown: walk }, broken(one.output))));

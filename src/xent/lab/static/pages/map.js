@@ -46,6 +46,7 @@ export function map(main, lab, kept) {
 
   function answered(answer) {
     maps.setAttribute("aria-busy", "false");
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       if (!data) list.sync(lab.settings.outputs, null);

@@ -146,6 +146,7 @@ export function neuron(main, lab, kept) {
   }
 
   function answered(answer) {
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       list.sync(lab.settings.outputs, data?.runs);
