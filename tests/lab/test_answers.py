@@ -304,6 +304,25 @@ def test_colours_and_dashes_are_those_of_the_figures():
     assert len(looks.DASHES) == len(DASHES)
 
 
+def luminance(colour):
+    """As WCAG measures it."""
+    parts = np.asarray([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize(("theme", "begins"), [("light", ":root {"), ("dark", '[data-theme="dark"] {')])
+def test_what_is_touched_has_an_edge_to_be_seen(theme, begins):
+    """3:1 against the paper and the tint, for fields, switches and sliders."""
+    css = (files("xent.lab") / "static" / "style.css").read_text()
+    shown = dict(re.findall(r"--([\w-]+): (#\w{6});", css.partition(begins)[2].partition("}")[0]))
+    for behind in ("paper", "tint"):
+        dark, light = sorted((luminance(shown["field"]), luminance(shown[behind])))
+        assert (light + 0.05) / (dark + 0.05) >= 3, (theme, behind)
+    assert all(
+        "var(--rule)" not in line for line in css.splitlines() if line.startswith(("input", ".switch", ".row", ".drop", ".mine"))
+    )
+
+
 def test_the_maps_colours_are_cividis():
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
