@@ -53,10 +53,11 @@ class PairError(InputError):
 
 
 class UnknownNameError(InputError):
-    """A name that is not known; `suggestions` holds the nearest known ones."""
+    """A name of some kind that is not known; `suggestions` holds the nearest known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], meant: Iterable[str] = ()) -> None:
         known = sorted(known)
+        self.kind, self.name = kind, name
         same = [one for one in known if one.casefold() == name.casefold()]
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         self.suggestions = list(dict.fromkeys([*meant, *same, *near]))

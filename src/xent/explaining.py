@@ -20,10 +20,13 @@ from jaxtyping import Float
 from xent import texts
 from xent.activations import Activation
 from xent.costs import Cost, Labels, Smooth
+from xent.costs.adopted import AdoptedCost
 from xent.costs.base import parameters, plain
+from xent.costs.smoothing import unwrapped
 from xent.errors import UnknownNameError
 from xent.outputs import Output, catalogue, curves, output
 from xent.outputs.naming import MEANT
+from xent.outputs.own import own_kinds
 from xent.outputs.registry import ACTIVATIONS, COSTS
 from xent.outputs.smoothed import Smoothed
 from xent.texts.formulas import Formula, formula, formulas
@@ -216,25 +219,22 @@ def _of_output(shown: Output, language: str) -> Page:
 
 def _is_known(shown: Output) -> bool:
     """Whether there are texts about this cost on this activation."""
-    cost: Any = shown.cost
-    while isinstance(cost, Smooth):
-        cost = cost.cost
-    return type(cost) in COSTS.values() and type(shown.activation) in ACTIVATIONS.values()
+    return type(unwrapped(shown.cost)) in COSTS.values() and type(shown.activation) in ACTIVATIONS.values()
 
 
 def _of_own(shown: Output, language: str) -> Page:
     """The page about a cost or an activation of the user's own: no formulas, since xent has only its code."""
     words = texts.page("explain", language)
-    cost = getattr(shown.cost, "own", shown.cost)
-    kind = type(cost)
-    told = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    kind = _kind(shown)
+    inner = unwrapped(shown.cost)
+    mine = isinstance(inner, AdoptedCost) or (inspect.isclass(kind) and isinstance(inner, kind))
     return Page(
         name=str(shown),
         subject=shown,
         language=language,
-        title=shown.cost.name,
-        aka=words["words"]["own"],
-        idea=(told or words["words"]["undescribed"]).partition("\n\n")[0].replace("\n", " "),
+        title=(inner.name if inner is shown.cost else str(shown.cost)) if mine else str(shown),
+        aka=words["words"]["own" if mine else "own_output"],
+        idea=described(shown, language),
         formulas=(),
         facts=_facts(shown, "", words),
         axis=curves.axis(shown),
@@ -246,6 +246,24 @@ def _of_own(shown: Output, language: str) -> Page:
         code=(),
         source=f"{kind.__module__.removeprefix('_checked_')}.{kind.__qualname__}",
     )
+
+
+def described(shown: Output, language: str = "en") -> str:
+    """What a cost of the user's own says of itself: the first paragraph of its class's docstring."""
+    kind = _kind(shown)
+    told = inspect.cleandoc(kind.__doc__ or "")
+    if not told or told.startswith(f"{kind.__name__}("):  # what a dataclass writes for itself
+        told = texts.page("explain", language)["words"]["undescribed"]
+    return told.partition("\n\n")[0].replace("\n", " ")
+
+
+def _kind(shown: Output) -> Any:
+    """The user's own class, or function, that an output is made of: its cost's, or else the output's or the activation's."""
+    inner = unwrapped(shown.cost)
+    own = own_kinds(shown)
+    thing = getattr(inner, "own", inner)
+    first = thing if inspect.isfunction(thing) else type(thing)
+    return first if first in own or not own else own[0]
 
 
 def derivation(shown: Output, language: str = "en") -> tuple[Line, ...]:
@@ -289,9 +307,7 @@ def _key(shown: Output) -> str:
 
 def _cost_formulas(shown: Output) -> tuple[Formula, ...]:
     stored, key = _stored("derivations"), _key(shown)
-    inner = shown.cost
-    while isinstance(inner, Smooth):
-        inner = inner.cost
+    inner = unwrapped(shown.cost)
     names = (key, f"{inner.name}@{shown.activation}", inner.name)
     own = _formula(next(stored["costs"][name] for name in names if name in stored["costs"]))
     return (own,) if inner is shown.cost else (_formula(stored["smoothed"][shown.activation.name]["formula"]), own)

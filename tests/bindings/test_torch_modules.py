@@ -108,6 +108,25 @@ def test_a_cost_of_ones_own():
     assert gradcheck(criterion, (z, torch.rand(4, dtype=torch.float64)))
 
 
+class ByAutograd(Fourth):
+    """Whose slope is asked of PyTorch."""
+
+    name = "by-autograd"
+
+    def slope(self, a, y):
+        a = a.detach().requires_grad_()
+        return torch.autograd.grad(self(a, y).sum(), a)[0]
+
+
+def test_a_slope_by_autograd_in_a_backward_pass():
+    z, y = torch.tensor([0.5, -2.0], dtype=torch.float64, requires_grad=True), torch.tensor([0.0, 1.0], dtype=torch.float64)
+    grads = [
+        torch.autograd.grad(xent.torch.Criterion(xent.output(kind(), "sigmoid"), "sum")(z, y), z)[0]
+        for kind in (Fourth, ByAutograd)
+    ]
+    torch.testing.assert_close(*grads)
+
+
 @pytest.mark.parametrize(
     ("kind", "words", "call"),
     [

@@ -10,7 +10,7 @@ import torch
 from array_api_compat import array_namespace
 
 import xent
-from xent.activations import Activation, Identity, Interval, Sigmoid
+from xent.activations import Activation, Identity, Interval, Sigmoid, Softmax
 from xent.costs import Cost, CrossEntropy, MarginCost, Quadratic, Smooth, SurprisalCost
 from xent.outputs import Output
 
@@ -493,6 +493,171 @@ class Arctan(Activation):
         return g * np.sin(np.pi * a) ** 2 / np.pi
 
 
+class Warm(Sigmoid):
+    """A sigmoid of twice its input: no closed form of the sigmoid's is its own."""
+
+    name = "warm"
+
+    def __call__(self, z):
+        return super().__call__(2 * z)
+
+    def pullback(self, a, g):
+        return 2 * super().pullback(a, g)
+
+
+class WarmClasses(Softmax):
+    name = "warm-classes"
+
+    def __call__(self, z):
+        return super().__call__(2 * z)
+
+    def pullback(self, a, g):
+        return 2 * super().pullback(a, g)
+
+
+RIGHT["BuiltOnASigmoid"] = xent.output("quadratic", Warm()), {"stalls"}
+RIGHT["BuiltOnASoftmax"] = xent.output("cross-entropy", WarmClasses()), set()
 RIGHT["OwnActivation"] = Output(Quadratic(), Arctan()), {"stalls"}
 RIGHT["Instance"] = xent.output(Huber(), Identity()), set()
 RIGHT["SmoothedOfOnesOwn"] = xent.output(Smooth(PearsonsChiSquare(), epsilon=0.1), Sigmoid()), {"rounded"}
+
+
+@right()
+class Expectile(Cost):
+    """Asymmetric squares."""
+
+    name = "expectile"
+
+    def __call__(self, a, y):
+        return self.weight(a, y) * (a - y) ** 2
+
+    def slope(self, a, y):
+        return 2 * self.weight(a, y) * (a - y)
+
+    def weight(self, a, y):
+        return np.where(a > y, 0.3, 0.7).astype(a.dtype)
+
+
+@right("end")
+class Tweedie(Cost):
+    """Between Poisson and gamma."""
+
+    name, usual = "tweedie", "softplus"
+    answers, targets = Interval.open(0, np.inf), Interval(0, np.inf, True, False)
+
+    def __call__(self, a, y):
+        return 2 * y / np.sqrt(a) + 2 * np.sqrt(a)
+
+    def slope(self, a, y):
+        return (a - y) / (a * np.sqrt(a))
+
+
+class Exp(Activation):
+    """The inverse of a logarithmic link: its answers grow beyond all squares."""
+
+    name, range = "exp", Interval.open(0, np.inf)
+
+    def __call__(self, z):
+        return np.exp(z)
+
+    def pullback(self, a, g):
+        return g * a
+
+
+@right("end", made=lambda cls: xent.output(cls(), Exp()))
+class GammaDeviance(Cost):
+    name, usual = "gamma", "softplus"
+    answers, targets = Interval.open(0, np.inf), Interval.open(0, np.inf)
+
+    def __call__(self, a, y):
+        return np.log(a) + y / a
+
+    def slope(self, a, y):
+        return (a - y) / a**2
+
+
+@right()
+class LogSquares(Cost):
+    name, usual = "log-squares", "softplus"
+    answers, targets = Interval.open(0, np.inf), Interval(0, np.inf, True, False)
+
+    def __call__(self, a, y):
+        return (np.log1p(a) - np.log1p(y)) ** 2 / 2
+
+    def slope(self, a, y):
+        return (np.log1p(a) - np.log1p(y)) / (1 + a)
+
+
+@right()
+class DistanceOfLogits(Cost):
+    """Of soft targets only: a hard one has no logit."""
+
+    name, usual = "distance-of-logits", "sigmoid"
+    answers, targets = Interval.open(0, 1), Interval.open(0, 1)
+
+    def __call__(self, a, y):
+        return (self.logit(a) - self.logit(y)) ** 2 / 2
+
+    def slope(self, a, y):
+        return (self.logit(a) - self.logit(y)) / (a * (1 - a))
+
+    def logit(self, p):
+        return np.log(p) - np.log1p(-p)
+
+
+@right("end", "rounded")
+class EntropyByMasks(Cost):
+    name, usual = "masks", "sigmoid"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        out = np.zeros_like(a)
+        some = np.asarray(y) > 0
+        out[some] -= y[some] * np.log(a[some])
+        some = np.asarray(y) < 1
+        out[some] -= (1 - y[some]) * np.log1p(-a[some])
+        return out
+
+    def slope(self, a, y):
+        return (a - y) / (a * (1 - a))
+
+
+@right()
+class ModifiedHuber(MarginCost):
+    name = "modified-huber"
+
+    def of_margin(self, m, xp):
+        return xp.where(m >= -1, xp.maximum(1 - m, 0 * m) ** 2, -4 * m)
+
+    def slope_of_margin(self, m, xp):
+        return xp.where(m >= -1, -2 * xp.maximum(1 - m, 0 * m), -4 + 0 * m)
+
+
+@right("stalls")
+class EarthMover(Cost):
+    """Of ordered classes: squares of sums up to each."""
+
+    name, usual = "earth-mover", "softmax"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return (np.cumsum(a - y, axis=-1) ** 2).sum(axis=-1) / 2
+
+    def slope(self, a, y):
+        return np.cumsum(np.cumsum(a - y, axis=-1)[..., ::-1], axis=-1)[..., ::-1]
+
+
+@right("stalls")
+class Cosine(Cost):
+    name, usual = "cosine", "softmax"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return 1 - (a * y).sum(axis=-1) / (self.length(a) * self.length(y))[..., 0]
+
+    def slope(self, a, y):
+        both = (a * y).sum(axis=-1, keepdims=True)
+        return -(y / self.length(a) - both * a / self.length(a) ** 3) / self.length(y)
+
+    def length(self, v):
+        return np.sqrt((v * v).sum(axis=-1, keepdims=True))

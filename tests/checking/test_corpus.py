@@ -46,6 +46,7 @@ SECOND_MISTAKES = {
     "Standardised": {"shapes"},
     "NanAtTheEnds": {"end"},
     "TheSlipInPublic": {"broadcasts"},
+    "RoundedAnswers": {"jump"},
 }
 """What else is wrong with a wrong one."""
 

@@ -633,3 +633,119 @@ class LabelForgotten(Output):
 
     def _delta(self, z, y, xp):
         return -1 / (1 + xp.exp(xp.clip(y * z, -80, 80)))
+
+
+@wrong("slope")
+class FocalFactorForgotten(Entropy):
+    """(1 − a)² taken for a constant."""
+
+    def __call__(self, a, y):
+        return -(y * (1 - a) ** 2 * np.log(a) + (1 - y) * a**2 * np.log1p(-a))
+
+    def slope(self, a, y):
+        return -y * (1 - a) ** 2 / a + (1 - y) * a**2 / (1 - a)
+
+
+@wrong("slope")
+class HuberSignForgotten(Squares):
+    usual = "identity"
+
+    def __call__(self, a, y):
+        e = abs(a - y)
+        return np.where(e < 1, e * e / 2, e - 0.5)
+
+    def slope(self, a, y):
+        return np.where(abs(a - y) < 1, a - y, np.ones_like(a))
+
+
+@wrong("slope")
+class HingeEverywhere(MarginCost):
+    """The slope of the wrong side, on the right one too."""
+
+    name = "hinge-everywhere"
+
+    def of_margin(self, m, xp):
+        return xp.maximum(1 - m, 0 * m)
+
+    def slope_of_margin(self, m, xp):
+        return -1 + 0 * m
+
+
+@wrong("slope")
+class RoundedAnswers(Squares):
+    """Differences of steps: nothing of its kind can be told but that it jumps."""
+
+    usual = "identity"
+
+    def __call__(self, a, y):
+        return (np.round(a, 2) - y) ** 2 / 2
+
+    def slope(self, a, y):
+        return np.round(a, 2) - y
+
+
+@wrong("slope")
+class DivergenceTurned(Entropy):
+    """The slope of KL(a‖y) beside the cost KL(y‖a)."""
+
+    targets = Interval.open(0, 1)
+
+    def __call__(self, a, y):
+        return y * np.log(y / a) + (1 - y) * np.log((1 - y) / (1 - a))
+
+    def slope(self, a, y):
+        return np.log(a / y) - np.log((1 - a) / (1 - y))
+
+
+@wrong("not-finite")
+class ZeroOverZero(Squares):
+    """e/|e| where there is no error."""
+
+    usual = "identity"
+
+    def __call__(self, a, y):
+        return abs(a - y)
+
+    def slope(self, a, y):
+        return (a - y) / abs(a - y)
+
+
+@wrong("truth")
+class LabelsFlipped(Entropy):
+    def __call__(self, a, y):
+        return super().__call__(a, 1 - y)
+
+    def slope(self, a, y):
+        return super().slope(a, 1 - y)
+
+
+@wrong("slope")
+class AnswerTakenForALogit(Entropy):
+    def slope(self, a, y):
+        return 1 / (1 + np.exp(-a)) - y
+
+
+@wrong("slope")
+class EarthMoverForward(Cost):
+    """The sums up to each class, where those from each class on are wanted."""
+
+    name, usual = "earth-mover-forward", "softmax"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return (np.cumsum(a - y, axis=-1) ** 2).sum(axis=-1) / 2
+
+    def slope(self, a, y):
+        return np.cumsum(a - y, axis=-1)
+
+
+@wrong("truth")
+class LogLikelihoodWithoutItsMinus(Cost):
+    name, usual = "likelihood", "softmax"
+    answers, targets = Interval.open(0, 1), Interval.closed(0, 1)
+
+    def __call__(self, a, y):
+        return np.where(y == 0, 0, y * np.log(a)).sum(axis=-1)
+
+    def slope(self, a, y):
+        return y / a

@@ -12,8 +12,12 @@ import pytest
 from xent.cli import main
 
 MINE = '''
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+
+import xent
 
 print("imported")
 
@@ -50,6 +54,39 @@ class Turned(Hellinger):
 class Raises(Hellinger):
     def __call__(self, a, y):
         raise RuntimeError("not today")
+
+
+class Picky(Hellinger):
+    def slope(self, a, y):
+        if np.any((np.asarray(a) > 0.9004) & (np.asarray(a) < 0.9005)) or np.ndim(a) > 2:
+            raise ValueError("not today")
+        return super().slope(a, y)
+
+
+class Nameless(xent.Cost):
+    def __call__(self, a, y):
+        return (a - y) ** 2 / 2
+
+    def slope(self, a, y):
+        return a - y
+
+
+class Needs(Hellinger):
+    def __init__(self, k):
+        self.k = k
+
+
+@dataclass(frozen=True)
+class Power(xent.Cost):
+    k: float = 3.0
+    name = "power"
+    usual = "sigmoid"
+
+    def __call__(self, a, y):
+        return abs(a - y) ** self.k / self.k
+
+    def slope(self, a, y):
+        return np.sign(a - y) * abs(a - y) ** (self.k - 1)
 
 
 class Mean(Hellinger):
@@ -130,21 +167,73 @@ def test_what_is_wrong_is_said_and_used(capsys, mine):
 REFUSED = [
     ("my_own_costs.py:Raises", "not today"),
     ("my_own_costs.py:Mean", "one term per output"),
+    ("my_own_costs.py:Nameless", "name"),
     ("my_own_costs.py:Hellnger", "did you mean 'Hellinger'"),
     ("my_own_costs.py:Hellinger@sigmod", "did you mean 'sigmoid'"),
     ("my_own_costs.py:Hellinger@tanh", "Use Hellinger@sigmoid"),
     ("nowhere.py:Hellinger", "no file nowhere.py"),
     ("no_such_module:Hellinger", "No module named 'no_such_module'"),
     ("my_own_costs.py:", "file.py:Name"),
+    ("my_own_costs.py:Needs", "missing 1 required positional argument: 'k'"),
+    ("smooth(my_own_costs.py:Nope)", "no object in my_own_costs.py named 'Nope'"),
+    ("my_own_costs.py:Power(q=1)", "no parameter of power named 'q'"),
 ]
 
 
 @pytest.mark.parametrize(("name", "says"), REFUSED)
 def test_refused_everywhere(capsys, mine, name, says):
-    for line in (f"neuron --outputs {name}", f"map --outputs quadratic,{name}", f"race iris --outputs {name}", f"explain {name}"):
+    for line in (f"neuron --outputs {name}", f"map --outputs quadratic,{name}", f"race iris --outputs {name}", f"explain {name}",
+                 *([] if "smooth" in name else [f"lab --no-browser --own my_own_costs.py:Hellinger --own {name}"])):  # fmt: skip
         code, out, err = run(capsys, line + " --lang en")
         assert (code, out) == (2, ""), line
         assert says in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("quadratic", "what is yours"),
+        ("my_own_costs.py", "say which cost in it"),
+        ("", "what is yours"),
+        ("smooth(my_own_costs.py:Hellinger)", "is no name"),
+    ],
+)
+def test_what_the_lab_cannot_bring_along(capsys, mine, name, says):
+    code = main(["lab", "--no-browser", "--own", name])
+    assert code == 2
+    assert says in capsys.readouterr().err
+
+
+COMPOSED = [
+    ("my_own_costs.py:Power(k=2)@tanh", "power(k=2)@tanh", ""),
+    ("smooth(my_own_costs.py:Hellinger, epsilon=0.2)@sigmoid", "smooth(Hellinger, epsilon=0.2)@sigmoid", ""),
+    ("smooth(my_own_costs:Power(k=4))", "smooth(power(k=4), epsilon=0.1)@sigmoid", ""),
+    ("smooth(my_own_costs.py:Turned)@sigmoid", "smooth(Turned, epsilon=0.1)@sigmoid", "not right: Wrong sign"),
+]
+
+
+@pytest.mark.parametrize(("typed", "name", "says"), COMPOSED)
+def test_with_parameters_and_inside_a_smoothing(capsys, mine, typed, name, says):
+    code = main(["neuron", "--outputs", f"quadratic,{typed}", "--steps", "2", "--json", "--lang", "en"])
+    out, err = capsys.readouterr()
+    assert code == 0
+    assert json.loads(out)["runs"][1]["output"] == name
+    assert says in err
+
+
+def test_what_raises_only_sometimes_is_a_sentence(capsys, mine):
+    """Where no check has looked: at one answer, and where many networks learn at once."""
+    name = "my_own_costs.py:Picky"
+    race = f"race iris --outputs {name} --hidden 2 --seeds 1 --epochs 1 --jobs 1 --out race --lang zh"
+    for line, says in (
+        (f"neuron --outputs {name} --first 0.90045 --lang en", "raised an error here (my_own_c"),
+        (race, "抛出了错误"),
+    ):
+        code, _, err = run(capsys, line)
+        assert code == 2
+        assert says in err
+        assert "ValueError: not today" in err
         assert "Traceback" not in err
 
 

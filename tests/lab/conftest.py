@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from lab.running import start, stop
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[str]:
-    """The link to a lab, without its last slash."""
-    process, link = start()
+    """The link to a lab that has some costs of a user's own, without its last slash."""
+    mine = Path(__file__).parent / "mine.py"
+    process, link = start(*(flag for name in ("Hellinger", "Power", "Picky") for flag in ("--own", f"{mine}:{name}")))
     yield link.rstrip("/")
     code, out, err = stop(process)
     assert (code, out.strip(), err) == (0, "The lab is closed.", "")

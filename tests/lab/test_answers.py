@@ -123,6 +123,7 @@ TRUE = {  # what each sentence claims of error e (as a share of its range), cost
     "gain_stuck": lambda e, c, d, g, v: g.max() < 0.1,
     "gain_less": lambda e, c, d, g, v: v["gain"][0] < 1 + 5e-3,
     "gain_more": lambda e, c, d, g, v: g[0] > 1,
+    "gain_away": lambda e, c, d, g, v: v["gain"][0] < 0,
     "gain_wild": lambda e, c, d, g, v: not np.all(g < telling.WILD),
 }  # fmt: skip
 
@@ -173,10 +174,10 @@ def test_rates_of_their_own():
 def test_one_output_that_cannot_leaves_the_others_alone():
     found = answer("neuron", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})
     assert [run["label"] for run in found["runs"]] == ["quadratic@sigmoid"]
-    assert "hinge" in found["problems"][0]["message"]
-    shown = answer("costs", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})["outputs"]
-    assert "problem" not in shown[0]
-    assert "labels" in shown[1]["problem"] or "targets" in shown[1]["problem"]
+    assert "hinge" in found["problems"][0]
+    shown = answer("costs", {"outputs": "quadratic@sigmoid,hinge", "target": "0.5"})
+    assert ["x" in one for one in shown["outputs"]] == [True, False]
+    assert "labels" in shown["problems"][0] or "targets" in shown["problems"][0]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -304,6 +305,25 @@ def test_colours_and_dashes_are_those_of_the_figures():
     assert len(looks.DASHES) == len(DASHES)
     raced = [look["dash"] for look in looks.looks_of_race([xent.output(name) for name in OUTPUTS])]
     assert raced == ["solid", "solid", "dash", "dash", "dot"]  # as dashes of the activation, sigmoid, softmax and identity
+
+
+def luminance(colour):
+    """As WCAG measures it."""
+    parts = np.asarray([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize(("theme", "begins"), [("light", ":root {"), ("dark", '[data-theme="dark"] {')])
+def test_what_is_touched_has_an_edge_to_be_seen(theme, begins):
+    """3:1 against the paper and the tint, for fields, switches and sliders."""
+    css = (files("xent.lab") / "static" / "style.css").read_text()
+    shown = dict(re.findall(r"--([\w-]+): (#\w{6});", css.partition(begins)[2].partition("}")[0]))
+    for behind in ("paper", "tint"):
+        dark, light = sorted((luminance(shown["field"]), luminance(shown[behind])))
+        assert (light + 0.05) / (dark + 0.05) >= 3, (theme, behind)
+    assert all(
+        "var(--rule)" not in line for line in css.splitlines() if line.startswith(("input", ".switch", ".row", ".drop", ".mine"))
+    )
 
 
 def test_the_maps_colours_are_cividis():

@@ -208,6 +208,42 @@ def test_an_own_cost_is_left_to_the_plain_twin():
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
 
 
+class Warm(Sigmoid):
+    """A sigmoid of twice its input."""
+
+    name = "warm"
+
+    def __call__(self, z):
+        return super().__call__(2 * z)
+
+    def pullback(self, a, g):
+        return 2 * super().pullback(a, g)
+
+
+class Bent:
+    """A sigmoid that is none of xent's."""
+
+    range = (0, 1)
+
+    def __call__(self, z):
+        return Sigmoid()(z)
+
+    def pullback(self, a, g):
+        return Sigmoid().pullback(a, g)
+
+
+@pytest.mark.parametrize("activation", [Warm(), Bent()])
+@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy"])
+def test_an_own_activation_is_left_to_the_plain_twin(cost, activation):
+    output = xent.output(cost, activation)
+    recipe = Recipe(SIZES, batch=BATCH)
+    state, x, labels, order = lanes(recipe)
+    assert learner(recipe, x, [(output, slice(0, LANES))]) is plain.learn
+    with np.errstate(all="ignore"):
+        ours = plain.learn(state, recipe, x, labels, order, [(output, slice(0, LANES))], RATES)
+    assert all(np.isfinite(p).all() for p in ours.parameters)
+
+
 # ── recipes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

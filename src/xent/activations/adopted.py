@@ -11,7 +11,7 @@ from xent.errors import InputError
 
 
 def adopted_activation(activation: Any) -> Activation:
-    """The object as an Activation: `__call__(z)`, `pullback(a, g)`; `name`, `range` and `vector` if it has them."""
+    """The object as an Activation: `__call__(z)`, `pullback(a, g)`; `inverse(a)`, `name`, `range` and `vector` if it has them."""
     if isinstance(activation, Activation):
         return activation
     insist(activation, "activation", "pullback", "pullback(a, g) that returns ∂C/∂z from g = ∂C/∂a")
@@ -23,6 +23,8 @@ def adopted_activation(activation: Any) -> Activation:
         "pullback": _method(activation.pullback),
         "own": activation,
     }
+    if callable(getattr(activation, "inverse", None)):
+        members["inverse"] = _method(activation.inverse)
     made: Activation = type(type(activation).__name__, (Activation,), members)()
     return made
 

@@ -81,6 +81,11 @@ class Activation(ABC):
         """Whether the answers are held between two finite ends, which they approach ever more slowly."""
         return self.range.bounded
 
+    @property
+    def invertible(self) -> bool:
+        """Whether `inverse` finds the z of an answer."""
+        return type(self).inverse is not Activation.inverse
+
     @abstractmethod
     def __call__(self, z: Float[Any, "*n"]) -> Float[Any, "*n"]:
         """The answer a = σ(z), of z's shape."""

@@ -21,6 +21,10 @@ SATURATED = 2.0**-26
 """An answer of a sigmoid nearer to 1 than this has too few digits left for differences of a chain's value."""
 
 
+FAR = 1e100
+"""An answer beyond this, of an exponential say, has a square that overflows: what a cost's formula makes of it is no mistake."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What a function says at some points beside what differences say, and whether each point is wrong."""
@@ -37,11 +41,11 @@ class Comparison:
         return np.isfinite(value) & np.isfinite(self.came) & (SAFE * error < 1e-3 * np.abs(value)) & (np.abs(value) > 1e-250)
 
     def equals(self, other: Array) -> bool:
-        """Whether what came is `other`, a function of the truth or not, wherever the truth is known."""
+        """Whether what came is `other`, a function of the truth or not, wherever the truth is known, a wrong place among them."""
         known = self.known & np.isfinite(other)
         with quiet():
             near = np.abs(self.came - other) <= 3e-3 * np.abs(other)
-        return int(known.sum()) >= 3 and bool(near[known].all())
+        return int(known.sum()) >= 3 and bool((known & self.wrong).any()) and bool(near[known].all())
 
 
 def of_cost(subject: Subject, probes: Probes) -> Comparison:
@@ -75,6 +79,7 @@ def _readable(subject: Subject, probes: Probes, points: Points) -> Array:
     for sign in (-1, 1):  # the points of the stencil too
         room = points.room[:, None] if subject.vector else points.room
         a = subject.predict(points.x + sign * room * points.way)
+        fine &= ~((np.abs(a) > FAR).any(axis=-1) if subject.vector else np.abs(a) > FAR)
         for end in (low, high):
             if np.isfinite(end) and end != 0:
                 near = np.abs(a - end) < SATURATED

@@ -7,7 +7,8 @@ from contextlib import redirect_stdout
 
 from rich.text import Text
 
-from xent.cli import flags, own
+from xent import owned
+from xent.cli import flags
 
 MARKS = {"✗": "bold red", "·": "yellow"}
 
@@ -28,7 +29,7 @@ def check(name: str, *, activation: str | None = None, json: flags.Json = False,
 
     language = flags.language(lang)
     with redirect_stdout(sys.stderr):  # what a user's module prints is no verdict
-        verdict = check_cost(own.subject(name), activation)
+        verdict = check_cost(owned.subject(name), activation)
     if json:
         print(flags.as_json(verdict.as_dict(language)))
     else:

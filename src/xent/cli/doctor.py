@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from xent.cli import flags
-from xent.cli.own import module_of
 from xent.errors import InputError, MissingPackageError, UnknownNameError
+from xent.owned import module_of
 
 MARKS = {"✗": "bold red", "!": "yellow", "·": "cyan"}
 NAMES = ("model", "criterion", "batch")

@@ -16,6 +16,8 @@ from xent.cli import flags, own, terminal
 from xent.errors import InputError
 from xent.explaining import Page, number
 from xent.outputs import Output
+from xent.outputs.own import is_own
+from xent.owned import blamed
 
 
 def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Json = False, lang: flags.Lang = None) -> None:
@@ -38,7 +40,9 @@ def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Js
             raise InputError("--out draws the figure of one page: give a name too, such as xent explain focal --out DIR.")
         _list(language, json=json)
         return
-    page = explaining.page(own.one(name, language) if ":" in name else name, language)
+    subject = own.one(name, language) if ":" in name else name
+    with blamed([subject] if isinstance(subject, Output) else [], language):
+        page = explaining.page(subject, language)
     folder = files.folder(out) if out is not None else None
     if json:
         print(flags.as_json(page.data()))
@@ -68,7 +72,8 @@ def _show(page: Page, screen: Console) -> None:
     words = texts.page("explain", page.language)["words"]
     fits = cell_len(page.title) + cell_len(page.name) + 2 <= screen.width
     screen.print(Text.assemble((page.title, "bold"), "  " if fits else "\n  ", page.name), soft_wrap=True)
-    _paragraph(_named(words["aka"], page.aka, page), screen, style="dim")
+    own = isinstance(page.subject, Output) and is_own(page.subject)
+    _paragraph(page.aka if own else _named(words["aka"], page.aka, page), screen, style="dim")
     screen.print()
     _paragraph(page.idea, screen)
 

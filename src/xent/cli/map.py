@@ -14,6 +14,7 @@ from xent import files, texts
 from xent.cli import flags, own
 from xent.errors import InputError
 from xent.neuron.mapping import StallMap, stall_map
+from xent.owned import blamed
 
 WIDTH, HEIGHT = 56, 20
 SHADES = " ·:-=+*%@"
@@ -60,17 +61,10 @@ def map(
     """
     language = flags.language(lang)
     folder = files.folder(out) if out is not None else None
-    stalls = stall_map(
-        list(own.outputs(outputs, language)),
-        plane=plane,
-        size=size,
-        span=_span(span),
-        x=x,
-        y=target,
-        rate=rate,
-        steps=steps,
-        learned=learned,
-    )
+    chosen, reach = own.outputs(outputs, language), _span(span)
+    how: dict[str, Any] = {"plane": plane, "size": size, "x": x, "y": target, "rate": rate, "steps": steps, "learned": learned}
+    with blamed(chosen, language):
+        stalls = stall_map(chosen, span=reach, **how)
     if json:
         print(flags.as_json(_numbers(stalls)))
     else:

@@ -15,6 +15,7 @@ from xent.activations import Activation
 from xent.cli import flags, own, terminal
 from xent.errors import InputError
 from xent.neuron import Neuron, Run, tables
+from xent.owned import blamed
 
 Start = Callable[[Activation], Neuron]
 QUANTITIES = ("cost", "a", "delta", "gain")
@@ -72,10 +73,10 @@ def neuron(
     labels = tables.labels(chosen)
     targets, rates = (_one_each(name, text, len(chosen)) for name, text in (("--target", target), ("--rate", rate)))
     start, told = _start(w, b, first, seed, x, texts.page("cli", language)["neuron"])
-    runs = {
-        label: start(one.activation).learn(x, y, output=one, rate=r, steps=steps)
-        for label, one, y, r in zip(labels, chosen, targets, rates, strict=True)
-    }
+    runs = {}
+    for label, one, y, r in zip(labels, chosen, targets, rates, strict=True):
+        with blamed([one], language):
+            runs[label] = start(one.activation).learn(x, y, output=one, rate=r, steps=steps)
     folder = files.folder(out) if out is not None else None
     if json:
         print(flags.as_json(tables.as_data(runs)))

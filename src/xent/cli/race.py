@@ -15,6 +15,7 @@ from rich.table import Table
 from xent import files, texts
 from xent.cli import flags, own
 from xent.errors import InputError
+from xent.owned import blamed
 
 LONG = 60.0
 """Seconds after which a race counts as long."""
@@ -130,7 +131,7 @@ def race(
         "tuning_seeds": tuning_seeds, "seeds": seeds, "first_seed": first_seed, "goal": goal, "precision": precision,
         "resplit": resplit, "dtype": dtype, "device": device,
     }  # fmt: skip
-    plan, _ = planning.plan(rows, names, **choices)
+    plan, chosen = planning.plan(rows, names, **choices)
     folder = out or Path(f"xent-race-{_slug(plan.data)}-{plan.hash[:8]}")
     words = texts.page("race", language)["cli"]
     cores = processes(jobs)
@@ -153,7 +154,8 @@ def race(
                 tasks[stage] = bar.add_task(words[stage], total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
-        found = run(rows, names, interval=interval, out=folder, jobs=jobs, cluster=cluster, progress=progress, **choices)
+        with blamed(chosen, language):
+            found = run(rows, names, interval=interval, out=folder, jobs=jobs, cluster=cluster, progress=progress, **choices)
     _write(found, folder, language, screen)
     if json:
         print(flags.as_json(found.numbers()))

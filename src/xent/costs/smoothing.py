@@ -83,3 +83,15 @@ class Smooth(Cost):
 
     def __str__(self) -> str:
         return f"{self.name}({self.cost}, epsilon={self.epsilon!r})".replace(".0)", ")")
+
+
+def unwrapped(cost: Cost) -> Cost:
+    """The cost without any smoothing around it.
+
+    >>> from xent.costs import Quadratic
+    >>> unwrapped(Smooth(Smooth(Quadratic()))) == Quadratic()
+    True
+    """
+    while isinstance(cost, Smooth):
+        cost = cost.cost
+    return cost

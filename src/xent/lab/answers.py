@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from xent import explaining, texts
+from xent import explaining
 from xent.activations import Activation
+from xent.arrays import asked as asked_of
 from xent.costs import Cost
 from xent.costs.base import parameters
 from xent.errors import UnknownNameError, XentError
 from xent.lab import asked
 from xent.lab.asked import Asked
 from xent.lab.looks import looks
+from xent.lab.own import NONE, Own, is_number
 from xent.lab.telling import sentences
 from xent.neuron import Neuron, Run
 from xent.outputs import Output, curves
+from xent.outputs.own import is_own
+from xent.owned import blamed, undefined
 
 DIALS: dict[str, tuple[float, float]] = {
     "gamma": (0.0, 5.0), "q": (0.05, 1.0), "alpha": (0.0, 2.0), "beta": (0.0, 2.0), "A": (-8.0, -0.5), "k": (1.0, 30.0),
@@ -33,8 +37,8 @@ NEAR, FAR = 6.0, 30.0
 """The sigmoid is shown at least so far to either side, and at most."""
 
 
-def answer(ask: str, settings: Asked) -> dict[str, Any]:
-    """What a page asked, answered.
+def answer(ask: str, settings: Asked, own: Own = NONE) -> dict[str, Any]:
+    """What a page asked, answered; `own` are the user's own costs that pages may ask for.
 
     >>> answer("neuron", {"steps": "300"})["runs"][0]["a"][-1].round(4)
     np.float64(0.2028)
@@ -42,37 +46,37 @@ def answer(ask: str, settings: Asked) -> dict[str, Any]:
     if ask not in ANSWERS:
         raise UnknownNameError("question", str(ask)[:40], ANSWERS)
     with np.errstate(all="ignore"):
-        return ANSWERS[ask](settings)
-
-
-def language(settings: Asked) -> str:
-    """The language asked for."""
-    return asked.choice(settings, "lang", texts.LANGUAGES)
+        return ANSWERS[ask](settings, own)
 
 
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def neuron(settings: Asked) -> dict[str, Any]:
+def neuron(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """Every run with its sentences, the activations to draw beneath them, and where the neurons start."""
-    wanted, spoken = asked.NeuronAsked.of(settings), language(settings)
-    runs, problems = [], []
+    listed = asked.Listed.of(settings, own)
+    wanted, spoken = asked.NeuronAsked.of(listed.settings(settings), own), asked.language(settings)
+    runs, problems = [], [*listed.problems, *own.notes(wanted.outputs, spoken)]
     for side, (label, look) in enumerate(zip(wanted.labels, looks(wanted.outputs), strict=True)):
         try:
             run = wanted.run(side)
+            with blamed([run.output], spoken):
+                runs.append({"label": label, "look": look, "output": own.name(run.output), **_told(run, spoken)})
         except XentError as error:
-            problems.append({"label": label, "message": str(error)})
+            problems.append(str(error))
             continue
-        runs.append({"label": label, "look": look, "output": str(run.output), **_told(run, spoken)})
+        if is_own(run.output):
+            problems += undefined(run.output, {"cost": run.cost, "delta": run.delta}, "z", run.z, spoken)
     first = wanted.starts[0]
     reach = max([NEAR, *(float(np.max(np.abs(run["z"][np.isfinite(run["z"])]), initial=0)) for run in runs)])
     shown = {one.activation.name: one.activation for one in wanted.outputs}
     return {
+        "outputs": listed.spread([*map(own.name, wanted.outputs)]),
         "runs": runs,
         "problems": problems,
         "steps": wanted.steps,
         "start": {"w": float(first.w), "b": float(first.b)},
-        "activations": [_curve(one, min(reach * 1.08, FAR)) for one in shown.values()],
+        "activations": [curve for one in shown.values() for curve in _curve(one, min(reach * 1.08, FAR))],
     }
 
 
@@ -92,12 +96,16 @@ def _told(run: Run, spoken: str) -> dict[str, Any]:
     }
 
 
-def _curve(one: Activation, reach: float) -> dict[str, Any]:
+def _curve(one: Activation, reach: float) -> list[dict[str, Any]]:
+    """The curve to draw; none of an activation of the user's own that raises here, as it is said already."""
     z = np.linspace(-reach, reach, 241)
-    return {"name": one.name, "z": z, "a": np.asarray(one(z)), "low": one.range.low, "high": one.range.high}
+    try:
+        return [{"name": one.name, "z": z, "a": np.asarray(asked_of(one, z)), "low": one.range.low, "high": one.range.high}]
+    except Exception:
+        return []
 
 
-def start(settings: Asked) -> dict[str, Any]:
+def start(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """A start drawn as the article draws it."""
     drawn = Neuron.random(seed=asked.whole(settings, "seed", 0, 0, 10**9))
     return {"w": float(drawn.w), "b": float(drawn.b)}
@@ -106,48 +114,67 @@ def start(settings: Asked) -> dict[str, Any]:
 # ── the costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def costs(settings: Asked) -> dict[str, Any]:
+def costs(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """The curves of every output, with the dials of its parameters."""
-    wanted = asked.CostsAsked.of(settings)
+    listed = asked.Listed.of(settings, own)
+    wanted = asked.CostsAsked.of(listed.settings(settings), own)
     shown: list[dict[str, Any]] = []
+    problems = [*listed.problems, *own.notes(wanted.outputs, wanted.language)]
     for side, (label, one, look) in enumerate(zip(wanted.labels, wanted.outputs, looks(wanted.outputs), strict=True)):
-        entry = {"label": label, "output": str(one), "look": look, **_dials(one)}
+        entry = {"label": label, "output": own.name(one), "look": look, **_dials(one, own)}
         try:
             curve = wanted.curve(side)
         except XentError as error:
-            shown.append(entry | {"problem": str(error)})
+            problems.append(str(error) if label in str(error) else f"{label}: {error}")
+            shown.append(entry)
             continue
+        if is_own(one):
+            seen = {"cost": curve.cost, "slope": curve.slope, "delta": curve.delta}
+            problems += undefined(one, seen, curve.axis, curve.x, wanted.language)
         parts = {part: np.asarray(getattr(curve, part), dtype=np.float64) for part in ("x", "cost", "slope", "delta", "gain")}
         shown.append(entry | parts | {"axis": curve.axis, "target": curve.target})
-    return {"outputs": shown}
+    return {"outputs": listed.spread(shown, lambda name: {"output": name, "template": name, "dials": []}), "problems": problems}
 
 
-def _dials(one: Output) -> dict[str, Any]:
+def _dials(one: Output, own: Own) -> dict[str, Any]:
     """The output's name with a number in braces for each parameter, and what each is and how far it goes."""
     dials: list[dict[str, Any]] = []
-    name = _template(one.cost, dials)
-    return {"template": f"{name}@{one.activation}", "dials": dials}
+    mine = own.behind(one)
+    name = mine.name if mine and mine.whole else f"{_template(one.cost, dials, own)}@{one.activation}"
+    return {"template": name, "dials": dials}
 
 
-def _template(cost: Cost, dials: list[dict[str, Any]]) -> str:
-    given = []
-    for field in parameters(type(cost)):
-        value = getattr(cost, field.name)
+def _template(cost: Cost, dials: list[dict[str, Any]], own: Own) -> str:
+    mine = own.made_of(cost)
+    name, given = mine.name if mine else cost.name, []
+    values = {field.name: getattr(cost, field.name) for field in parameters(type(cost))}
+    if mine and not all(map(is_number, values.values())):
+        return name
+    for parameter, value in values.items():
         if isinstance(value, Cost):
-            given.append(_template(value, dials))
+            given.append(_template(value, dials, own))
             continue
-        low, high = DIALS.get(field.name) or EPSILON[cost.name]
-        given.append(f"{field.name}={{{len(dials)}}}")
-        name = explaining.GREEK.get(field.name, field.name)
-        dials.append({"name": name, "cost": cost.name, "value": value, "low": min(low, value), "high": max(high, value)})
-    return f"{cost.name}({', '.join(given)})" if given else cost.name
+        low, high = (DIALS.get(parameter) or EPSILON[cost.name]) if mine is None else _reach(value)
+        given.append(f"{parameter}={{{len(dials)}}}")
+        greek = explaining.GREEK.get(parameter, parameter)
+        dials.append({"name": greek, "cost": cost.name, "value": value, "low": min(low, value), "high": max(high, value)})
+    return f"{name}({', '.join(given)})" if given else name
+
+
+def _reach(value: float) -> tuple[float, float]:
+    """How far the slider of a parameter goes of which nothing is known but its value."""
+    return (-1.0, 1.0) if value == 0 else (min(0.0, 2 * value), max(0.0, 2 * value))
 
 
 @lru_cache(maxsize=256)
-def _page(name: str, spoken: str) -> dict[str, Any]:
+def _known(name: str, spoken: str) -> dict[str, Any]:
+    return _page(name, spoken)
+
+
+def _page(subject: str | Output, spoken: str) -> dict[str, Any]:
     from xent.report.prose import Prose
 
-    page = explaining.page(name, spoken)
+    page = explaining.page(subject, spoken)
     data = page.data()
     for entry in (*data["sections"], data):
         key = "body" if "body" in entry else "idea"
@@ -160,34 +187,41 @@ def _page(name: str, spoken: str) -> dict[str, Any]:
     return data
 
 
-def explain(settings: Asked) -> dict[str, Any]:
+def explain(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """The page of `xent explain` about one output, its words as HTML, and code that computes it, to run as it stands."""
-    name = str(settings.get("output", ""))[: asked.MOST_LETTERS]
-    shown = asked.outputs({"outputs": name})[0]
-    page = _page(str(shown), language(settings))
+    name, spoken = str(settings.get("output", ""))[: asked.MOST_LETTERS], asked.language(settings)
+    shown = asked.outputs({"outputs": name, "lang": spoken}, own)[0]
+    if is_own(shown):
+        with blamed([shown], spoken):
+            page = _page(shown, spoken)
+    else:
+        page = _known(str(shown), spoken)
     ours = [
-        {"library": "NumPy", "name": "xent", "line": _numpy(shown), "note": ""},
-        {"library": "PyTorch", "name": "xent.torch.Criterion", "line": _criterion(shown), "note": ""},
+        {"library": "NumPy", "name": "xent", "line": _numpy(shown, own), "note": ""},
+        {"library": "PyTorch", "name": "xent.torch.Criterion", "line": _criterion(shown, own), "note": ""},
     ]
     theirs = [code | {"line": THEIRS[code["library"]](shown, code["line"])} for code in page["code"]]
     return {**page, "code": ours + theirs}
 
 
-def _numpy(shown: Output) -> str:
+def _numpy(shown: Output, own: Own) -> str:
     """The output on NumPy arrays, at two samples."""
     z, y = _samples(shown)
+    made = own.code(shown)
     return "\n".join([
-        "import numpy as np", "import xent", "", f"z, y = np.asarray({z}), np.asarray({y})", f'output = xent.output("{shown}")',
+        *own.imports([shown]), "import numpy as np", "import xent", "", f"z, y = np.asarray({z}), np.asarray({y})",
+        f"output = {made if own.behind(shown) else f'xent.output({made})'}",
         "print(output.value(z, y), output.delta(z, y), output.gain(z, y))",
     ])  # fmt: skip
 
 
-def _criterion(shown: Output) -> str:
+def _criterion(shown: Output, own: Own) -> str:
     """The same as a criterion of PyTorch."""
     z, y = _samples(shown)
     return "\n".join([
-        "import torch", "import xent.torch", "", f"z, y = torch.tensor({z}, requires_grad=True), torch.tensor({y})",
-        f'cost = xent.torch.Criterion("{shown}", reduction="none")(z, y)', *DELTA,
+        *own.imports([shown]), "import torch", "import xent.torch", "",
+        f"z = torch.tensor({z}, requires_grad=True)", f"y = torch.tensor({y})",
+        f'criterion = xent.torch.Criterion({own.code(shown)}, reduction="none")', "cost = criterion(z, y)", *DELTA,
     ])  # fmt: skip
 
 
@@ -196,7 +230,7 @@ def _pytorch(shown: Output, line: str) -> str:
     z, y = _samples(shown)
     return "\n".join([
         "import torch", "from torch.nn import functional as F", "",
-        f"z, y = torch.tensor({z}, requires_grad=True), torch.tensor({y})", f"cost = {line}", *DELTA,
+        f"z = torch.tensor({z}, requires_grad=True)", f"y = torch.tensor({y})", f"cost = {line}", *DELTA,
     ])  # fmt: skip
 
 
@@ -220,27 +254,33 @@ def _samples(shown: Output) -> tuple[str, str]:
 # ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def stalls(settings: Asked) -> dict[str, Any]:
+def stalls(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """For every start of a plane the step at which it had learned, −1 for never; one map an output."""
-    found = asked.MapAsked.of(settings).map()
-    sweeps = found.sweeps.items()
-    return {
+    listed = asked.Listed.of(settings, own)
+    wanted = asked.MapAsked.of(listed.settings(settings), own)
+    problems, maps, found = [*listed.problems, *own.notes(wanted.outputs, wanted.language)], [], None
+    for side, (label, one) in enumerate(zip(wanted.labels, wanted.outputs, strict=True)):
+        try:
+            found = wanted.one(side)
+        except XentError as error:
+            if not is_own(one):
+                raise
+            problems.append(str(error))
+            continue
+        sweep, never = found.sweeps[str(one)], found.never(str(one))
+        if is_own(one):
+            problems += undefined(one, {"delta": sweep.a}, "w", np.meshgrid(found.horizontal, found.vertical)[0], wanted.language)
+        told = {"label": label, "output": own.name(one), "never": never, "median": found.median(str(one))}
+        maps.append(told | {"learned": np.asarray(sweep.steps_to_learn, dtype=np.int32), "a": _of_one_number(sweep.a)})
+    shown = {"outputs": listed.spread([*map(own.name, wanted.outputs)]), "problems": problems, "maps": maps}
+    if found is None:
+        return shown
+    return shown | {
         "plane": found.plane,
         "x": found.x,
         "horizontal": np.asarray(found.horizontal, dtype=np.float64),
         "vertical": np.asarray(found.vertical, dtype=np.float64),
-        "steps": next(iter(found.sweeps.values())).steps,
-        "maps": [
-            {
-                "label": label,
-                "output": str(sweep.output),
-                "never": found.never(label),
-                "median": found.median(label),
-                "learned": np.asarray(sweep.steps_to_learn, dtype=np.int32),
-                "a": _of_one_number(sweep.a),
-            }
-            for label, sweep in sweeps
-        ],
+        "steps": wanted.how["steps"],
     }
 
 
@@ -249,7 +289,7 @@ def _of_one_number(a: Any) -> Float[np.ndarray, "v h"]:
     return np.asarray(a, dtype=np.float32)
 
 
-ANSWERS: dict[str, Callable[[Asked], dict[str, Any]]] = {
+ANSWERS: dict[str, Callable[[Asked, Own], dict[str, Any]]] = {
     "neuron": neuron,
     "start": start,
     "costs": costs,

@@ -7,17 +7,19 @@ text that stands in the URL; a message of an error says which setting was wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from xent.errors import InputError, UnknownNameError
+from xent import texts
+from xent.errors import InputError, UnknownNameError, XentError
+from xent.lab.own import NONE, Own
 from xent.neuron import Neuron, Run, tables
 from xent.neuron.mapping import PLANES, StallMap, stall_map
 from xent.outputs import Output, curves
-from xent.outputs import output as output_named
 from xent.outputs.naming import split
+from xent.owned import blamed, insist_on_shape
 
 Asked = Mapping[str, str]
 
@@ -60,8 +62,17 @@ def choice(asked: Asked, name: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def outputs(asked: Asked, default: str = PAIR) -> list[Output]:
-    """The outputs to set side by side."""
+def language(asked: Asked) -> str:
+    """The language asked for."""
+    return choice(asked, "lang", texts.LANGUAGES)
+
+
+def outputs(asked: Asked, own: Own = NONE, default: str = PAIR) -> list[Output]:
+    """The outputs to set side by side, xent's or the user's own."""
+    return [_output(name, asked, own) for name in _names(asked, default)]
+
+
+def _names(asked: Asked, default: str = PAIR) -> list[str]:
     text = str(asked.get("outputs", default))
     if len(text) > MOST_OUTPUTS * MOST_LETTERS:
         raise InputError(f"the outputs are named in at most {MOST_OUTPUTS * MOST_LETTERS} letters, but {len(text)} came.")
@@ -71,10 +82,54 @@ def outputs(asked: Asked, default: str = PAIR) -> list[Output]:
     for name in names:
         if not name or len(name) > MOST_LETTERS:
             raise InputError(f"an output is named in 1 to {MOST_LETTERS} letters, but {len(name)} came.")
+    return names
+
+
+def _output(name: str, asked: Asked, own: Own) -> Output:
     try:
-        return [output_named(name) for name in names]
+        return own.output(name, language(asked))
     except RecursionError:
         raise InputError("costs are wrapped in one another too often: name a simpler output.") from None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """All names that were asked for, those that mean something here, and why the others do not.
+
+    A link that names a cost of someone's own still shows everything else. Where nothing is left, its error is raised.
+    """
+
+    names: tuple[str, ...]
+    kept: tuple[int, ...]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, asked: Asked, own: Own = NONE) -> Listed:
+        """The list of the settings."""
+        names, kept, errors = _names(asked), [], []
+        for place, name in enumerate(names):
+            try:
+                _output(name, asked, own)
+            except XentError as error:
+                errors.append(error)
+            else:
+                kept.append(place)
+        if not kept:
+            raise errors[0]
+        return cls(tuple(names), tuple(kept), tuple(map(str, errors)))
+
+    def settings(self, asked: Asked) -> Asked:
+        """The settings with only what means something, each output with its own rate."""
+        if not self.problems:
+            return asked
+        rates = str(asked.get("rates", "")).split(",")
+        own = [rates[place] if place < len(rates) else "" for place in self.kept]
+        return {**asked, "outputs": ",".join(self.names[place] for place in self.kept), "rates": ",".join(own) if any(own) else ""}
+
+    def spread(self, kept: Sequence[Any], others: Callable[[str], Any] = str) -> list[Any]:
+        """What belongs to each output in its place, with something made of the name for those that were left out."""
+        found = dict(zip(self.kept, kept, strict=True))
+        return [found[place] if place in found else others(name) for place, name in enumerate(self.names)]
 
 
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,22 +145,23 @@ class NeuronAsked:
     target: float
     rates: tuple[float, ...]
     steps: int
+    language: str
 
     @classmethod
-    def of(cls, asked: Asked) -> NeuronAsked:
+    def of(cls, asked: Asked, own: Own = NONE) -> NeuronAsked:
         """The settings of the neuron page."""
-        chosen = tuple(outputs(asked))
+        chosen = tuple(outputs(asked, own))
         for one in chosen:
             if one.activation.vector:
                 raise InputError(f"a neuron has one output, and {one} needs one per class: use {one.cost.name}@sigmoid.")
         rate = number(asked, "rate", 0.15, 1e-9)
-        own = str(asked.get("rates", "")).split(",") if asked.get("rates") else []
-        rates = [number({"rate": text}, "rate", rate, 1e-9) for text in own[: len(chosen)]]
+        each = str(asked.get("rates", "")).split(",") if asked.get("rates") else []
+        rates = [number({"rate": text}, "rate", rate, 1e-9) for text in each[: len(chosen)]]
         rates += [rate] * (len(chosen) - len(rates))
         x = number(asked, "x", 1.0)
         starts = tuple(_start(asked, one, x) for one in chosen)
         target, steps = number(asked, "target", 0.0, 0.0, 1.0), whole(asked, "steps", 300, 0, MOST_STEPS)
-        return cls(chosen, starts, x, target, tuple(rates), steps)
+        return cls(chosen, starts, x, target, tuple(rates), steps, language(asked))
 
     @property
     def targets(self) -> list[float]:
@@ -118,9 +174,12 @@ class NeuronAsked:
         return tables.labels(self.outputs)
 
     def run(self, side: int) -> Run:
-        """What one of the outputs does."""
+        """What one of the outputs does; a ModelError of one sentence where a user's own cannot."""
         start, output = self.starts[side], self.outputs[side]
-        return start.learn(self.x, self.targets[side], output=output, rate=self.rates[side], steps=self.steps)
+        with blamed([output], self.language):
+            run = start.learn(self.x, self.targets[side], output=output, rate=self.rates[side], steps=self.steps)
+        insist_on_shape(output, {"cost": run.cost, "slope": run.delta}, (self.steps + 1,), self.language)
+        return run
 
     def runs(self) -> dict[str, Run]:
         """What each of the outputs does, by its label."""
@@ -155,11 +214,13 @@ class CostsAsked:
     outputs: tuple[Output, ...]
     target: float
     along: str
+    language: str
 
     @classmethod
-    def of(cls, asked: Asked) -> CostsAsked:
+    def of(cls, asked: Asked, own: Own = NONE) -> CostsAsked:
         """The settings of the page of costs."""
-        return cls(tuple(outputs(asked)), number(asked, "target", 0.0, 0.0, 1.0), choice(asked, "along", curves.WAYS))
+        share, along = number(asked, "target", 0.0, 0.0, 1.0), choice(asked, "along", curves.WAYS)
+        return cls(tuple(outputs(asked, own)), share, along, language(asked))
 
     @property
     def labels(self) -> list[str]:
@@ -167,8 +228,12 @@ class CostsAsked:
         return tables.labels(self.outputs)
 
     def curve(self, side: int) -> curves.Curve:
-        """The curve of one of the outputs."""
-        return curves.overlaid(self.outputs[side], self.target, self.along)
+        """The curve of one of the outputs; a ModelError of one sentence where a user's own has none."""
+        output = self.outputs[side]
+        with blamed([output], self.language):
+            curve = curves.overlaid(output, self.target, self.along)
+        insist_on_shape(output, {"cost": curve.cost, "slope": curve.slope, "delta": curve.delta}, curve.x.shape, self.language)
+        return curve
 
 
 # ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,11 +246,12 @@ class MapAsked:
     outputs: tuple[Output, ...]
     targets: tuple[float, ...]
     how: dict[str, Any]
+    language: str
 
     @classmethod
-    def of(cls, asked: Asked) -> MapAsked:
+    def of(cls, asked: Asked, own: Own = NONE) -> MapAsked:
         """The settings of the stall map."""
-        chosen = tuple(outputs(asked))
+        chosen = tuple(outputs(asked, own))
         plane = choice(asked, "plane", PLANES)
         share = number(asked, "target", 0.0, 0.0, 1.0)
         how = {
@@ -197,11 +263,24 @@ class MapAsked:
             "steps": whole(asked, "steps", 300, 0, MOST_STEPS),
             "learned": number(asked, "learned", 0.1, 1e-9, 1.0),
         }
-        return cls(chosen, tuple(curves.target_at(one, share) for one in chosen), how)
+        return cls(chosen, tuple(curves.target_at(one, share) for one in chosen), how, language(asked))
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for each output."""
+        return tables.labels(self.outputs)
+
+    def one(self, side: int) -> StallMap:
+        """The map of one output; a ModelError of one sentence where a user's own has none."""
+        output, y = self.outputs[side], self.targets[side]
+        with blamed([output], self.language):
+            found = stall_map([output], y=y, **self.how)
+        insist_on_shape(output, {"slope": found.sweeps[str(output)].a}, (self.how["size"],) * 2, self.language)
+        return found
 
     def map(self) -> StallMap:
         """The maps of all outputs side by side."""
-        maps = [stall_map([one], y=y, **self.how) for one, y in zip(self.outputs, self.targets, strict=True)]
+        maps = [self.one(side) for side in range(len(self.outputs))]
         return maps[0].beside(*maps[1:])
 
 
@@ -225,9 +304,10 @@ class RaceAsked:
     target: str | None
     outputs: tuple[Output, ...]
     choices: dict[str, Any]
+    language: str
 
     @classmethod
-    def of(cls, asked: Asked) -> RaceAsked:
+    def of(cls, asked: Asked, own: Own = NONE) -> RaceAsked:
         """The settings of the race."""
         data = str(asked.get("data", "")) or SETS[1]
         if data not in SETS and not re.fullmatch(r"[0-9a-f]{16}/[\w.-]{1,80}\.csv", data):
@@ -246,7 +326,7 @@ class RaceAsked:
             "optimiser": choice(asked, "optimiser", ("sgd", "momentum", "adam")),
         }
         target = str(asked.get("target", ""))[:200] or None
-        return cls(data, None if data in SETS else target, tuple(outputs(asked, RACING)), choices)
+        return cls(data, None if data in SETS else target, tuple(outputs(asked, own, RACING)), choices, language(asked))
 
 
 RACING = "quadratic@sigmoid,cross-entropy@sigmoid,cross-entropy@softmax"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,11 @@ import numpy as np
 
 from xent.errors import UnknownNameError
 from xent.lab import asked
-from xent.lab.answers import language
 from xent.lab.asked import Asked
+from xent.lab.own import NONE, Own, quoted
 from xent.neuron import tables
+from xent.outputs import Output
+from xent.owned import blamed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +32,8 @@ _drawing = Lock()
 """matplotlib's settings are those of the whole process while a figure is drawn."""
 
 
-def export(page: str, kind: str, settings: Asked) -> bytes:
-    """The file of a page as bytes.
+def export(page: str, kind: str, settings: Asked, own: Own = NONE) -> bytes:
+    """The file of a page as bytes; `own` are the user's own costs that pages may ask for.
 
     >>> print(export("neuron", "csv", {"steps": "1"}).decode().splitlines()[0])
     output,target,rate,step,w,b,z,cost,a,delta,gain
@@ -42,13 +44,13 @@ def export(page: str, kind: str, settings: Asked) -> bytes:
         raise UnknownNameError("kind of file", kind[:40], KINDS)
     draw, table, script = PAGES[page]
     if kind == "csv":
-        return table(settings).encode()
+        return table(settings, own).encode()
     if kind == "py":
-        return script(settings).encode()
+        return script(settings, own).encode()
     with _drawing:
         from xent.figures import style
 
-        return style.rendered(draw(settings, {"theme": _theme(settings), "language": language(settings)}), kind)
+        return style.rendered(draw(settings, own, {"theme": _theme(settings), "language": asked.language(settings)}), kind)
 
 
 def _theme(settings: Asked) -> str:
@@ -58,39 +60,48 @@ def _theme(settings: Asked) -> str:
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _draw_neuron(settings: Asked, look: dict[str, str]) -> Figure:
+def _draw_neuron(settings: Asked, own: Own, look: dict[str, str]) -> Figure:
     from xent import figures
 
-    return figures.draw_runs(asked.NeuronAsked.of(settings).runs(), **look)
+    return figures.draw_runs(asked.NeuronAsked.of(settings, own).runs(), **look)
 
 
-def _neuron_table(settings: Asked) -> str:
-    return tables.as_csv(asked.NeuronAsked.of(settings).runs())
+def _neuron_table(settings: Asked, own: Own) -> str:
+    return tables.as_csv(asked.NeuronAsked.of(settings, own).runs())
 
 
-def _neuron_script(settings: Asked) -> str:
-    wanted = asked.NeuronAsked.of(settings)
+def _neuron_script(settings: Asked, own: Own) -> str:
+    wanted = asked.NeuronAsked.of(settings, own)
     sides = zip(wanted.labels, wanted.outputs, wanted.starts, wanted.targets, wanted.rates, strict=True)
     runs = [
-        f"    {_quoted(label)}: xent.Neuron(w={float(start.w)!r}, b={float(start.b)!r}).learn(\n"
-        f"        x={wanted.x!r}, y={y!r}, output={_quoted(output)}, rate={rate!r}, steps={wanted.steps}\n    ),"
+        f"    {quoted(label)}: xent.Neuron(w={float(start.w)!r}, b={float(start.b)!r}).learn(\n"
+        f"        x={wanted.x!r}, y={y!r}, output={own.code(output)}, rate={rate!r}, steps={wanted.steps}\n    ),"
         for label, output, start, y, rate in sides
     ]
-    return _script("neuron", ["import xent", "from xent import figures"], ["runs = {", *runs, "}"], "draw_runs(runs", settings)
+    return _script(
+        "neuron",
+        wanted.outputs,
+        own,
+        ["import xent", "from xent import figures"],
+        ["runs = {", *runs, "}"],
+        "draw_runs(runs",
+        settings,
+    )
 
 
 # ── the costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _draw_costs(settings: Asked, look: dict[str, str]) -> Figure:
+def _draw_costs(settings: Asked, own: Own, look: dict[str, str]) -> Figure:
     from xent import figures
 
-    wanted = asked.CostsAsked.of(settings)
-    return figures.draw_outputs(wanted.outputs, target=wanted.target, along=wanted.along, **look)
+    wanted = asked.CostsAsked.of(settings, own)
+    with blamed(wanted.outputs, wanted.language):
+        return figures.draw_outputs(wanted.outputs, target=wanted.target, along=wanted.along, **look)
 
 
-def _costs_table(settings: Asked) -> str:
-    wanted = asked.CostsAsked.of(settings)
+def _costs_table(settings: Asked, own: Own) -> str:
+    wanted = asked.CostsAsked.of(settings, own)
 
     def rows() -> Iterator[list[Any]]:
         for side, one in enumerate(wanted.outputs):
@@ -101,24 +112,24 @@ def _costs_table(settings: Asked) -> str:
     return _table(["output", "target", "axis", "x", "cost", "slope", "delta", "gain"], rows())
 
 
-def _costs_script(settings: Asked) -> str:
-    wanted = asked.CostsAsked.of(settings)
-    names = [f"    {_quoted(one)}," for one in wanted.outputs]
-    call = f"draw_outputs(outputs, target={wanted.target!r}, along={_quoted(wanted.along)}"
-    return _script("costs", ["from xent import figures"], ["outputs = [", *names, "]"], call, settings)
+def _costs_script(settings: Asked, own: Own) -> str:
+    wanted = asked.CostsAsked.of(settings, own)
+    names = [f"    {own.code(one)}," for one in wanted.outputs]
+    call = f"draw_outputs(outputs, target={wanted.target!r}, along={quoted(wanted.along)}"
+    return _script("costs", wanted.outputs, own, ["from xent import figures"], ["outputs = [", *names, "]"], call, settings)
 
 
 # ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _draw_map(settings: Asked, look: dict[str, str]) -> Figure:
+def _draw_map(settings: Asked, own: Own, look: dict[str, str]) -> Figure:
     from xent import figures
 
-    return figures.draw_map(asked.MapAsked.of(settings).map(), **look)
+    return figures.draw_map(asked.MapAsked.of(settings, own).map(), **look)
 
 
-def _map_table(settings: Asked) -> str:
-    found = asked.MapAsked.of(settings).map()
+def _map_table(settings: Asked, own: Own) -> str:
+    found = asked.MapAsked.of(settings, own).map()
     names = ("w", "b") if found.plane == "start" else ("first_output_share", "rate")
 
     def rows() -> Iterator[list[Any]]:
@@ -129,17 +140,23 @@ def _map_table(settings: Asked) -> str:
     return _table(["output", *names, "steps_to_learn"], rows())
 
 
-def _map_script(settings: Asked) -> str:
-    wanted = asked.MapAsked.of(settings)
-    sides = [f"    ({_quoted(one)}, {y!r})," for one, y in zip(wanted.outputs, wanted.targets, strict=True)]
-    how = ", ".join(f"{name}={_quoted(value) if isinstance(value, str) else repr(value)}" for name, value in wanted.how.items())
+def _map_script(settings: Asked, own: Own) -> str:
+    wanted = asked.MapAsked.of(settings, own)
+    sides = [f"    ({own.code(one)}, {y!r})," for one, y in zip(wanted.outputs, wanted.targets, strict=True)]
+    how = ", ".join(f"{name}={quoted(value) if isinstance(value, str) else repr(value)}" for name, value in wanted.how.items())
     body = [
         "sides = [  # each output with its target", *sides, "]",
         f"maps = [stall_map([output], y=y, {how}) for output, y in sides]",
         "stalls = maps[0].beside(*maps[1:])",
     ]  # fmt: skip
     return _script(
-        "map", ["from xent import figures", "from xent.neuron.mapping import stall_map"], body, "draw_map(stalls", settings
+        "map",
+        wanted.outputs,
+        own,
+        ["from xent import figures", "from xent.neuron.mapping import stall_map"],
+        body,
+        "draw_map(stalls",
+        settings,
     )
 
 
@@ -154,18 +171,15 @@ def _table(head: list[str], rows: Iterator[list[Any]]) -> str:
     return text.getvalue()
 
 
-def _quoted(text: object) -> str:
-    """A text as a script writes it."""
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _script(name: str, imports: list[str], body: list[str], call: str, settings: Asked) -> str:
+def _script(name: str, outputs: Sequence[Output], own: Own, imports: list[str], body: list[str], call: str, settings: Asked) -> str:
     """A script that draws the figure and writes it beside itself, as SVG and PNG."""
-    look = f"theme={_quoted(_theme(settings))}, language={_quoted(language(settings))}"
+    look = f"theme={quoted(_theme(settings))}, language={quoted(asked.language(settings))}"
+    mine = own.imports(outputs)
+    imports = [*mine, *([] if "import xent" in imports or not mine else ["import xent"]), *imports]
     return "\n".join([*imports, "", *body, f'figures.save(figures.{call}, {look}), ".", "{name}")', ""])
 
 
-Maker = tuple[Callable[[Asked, dict[str, str]], Any], Callable[[Asked], str], Callable[[Asked], str]]
+Maker = tuple[Callable[[Asked, Own, dict[str, str]], Any], Callable[[Asked, Own], str], Callable[[Asked, Own], str]]
 
 PAGES: dict[str, Maker] = {
     "neuron": (_draw_neuron, _neuron_table, _neuron_script),

@@ -24,9 +24,9 @@ import numpy as np
 from xent import files
 from xent.errors import InputError
 from xent.lab import asked
-from xent.lab.answers import language
 from xent.lab.asked import Asked
 from xent.lab.looks import looks_of_race
+from xent.lab.own import NONE, Own
 from xent.neuron import tables
 
 ASKED, HEATS, RESULT, TABLE, SCRIPT = "asked.json", "heats", "result.json", "race.csv", "race.py"
@@ -39,6 +39,8 @@ HEAD = 1 << 16
 """Bytes of a file in which its columns are named."""
 PATIENCE = 3.0
 """Seconds that a stopped race has to end by itself."""
+LAST_WORDS = 1.0
+"""Seconds that the last words of a race that has ended may be on their way."""
 
 TAKEN = {
     **{f"report-{code}.html": "text/html; charset=utf-8" for code in ("en", "zh")},
@@ -61,6 +63,7 @@ class Running:
     process: subprocess.Popen[str]
     said: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, list[int]] = field(default_factory=dict)
+    listener: Thread | None = None
 
     def listen(self) -> None:
         """Take in all that the process says, until it ends."""
@@ -68,6 +71,8 @@ class Running:
             for line in self.process.stdout or ():
                 with suppress(ValueError):
                     told = json.loads(line)
+                    if not isinstance(told, dict):  # a user's own code printed it
+                        continue
                     if "stage" in told:
                         self.progress = {**self.progress, told["stage"]: [told["done"], told["total"]]}
                     else:
@@ -75,8 +80,12 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
-        return self.process.poll() is None
+        """Whether it runs; once it does not, its last words have been heard."""
+        if self.process.poll() is None:
+            return True
+        if self.listener is not None:
+            self.listener.join(LAST_WORDS)
+        return False
 
 
 @dataclass
@@ -84,6 +93,7 @@ class Races:
     """All races of a lab, in one folder, at most one of them running."""
 
     folder: Path
+    own: Own = NONE
     running: Running | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -91,36 +101,40 @@ class Races:
 
     def state(self, settings: Asked) -> dict[str, Any]:
         """How the race with these settings stands: idle, running, stopped, failed or done, with its curves so far."""
-        wanted = asked.RaceAsked.of(settings)
+        wanted = asked.RaceAsked.of(settings, self.own)
         key, place = self._place(wanted)
+        spoken = asked.language(settings)
         mine = self.running if self.running and self.running.key == key else None
         labels = tables.labels(wanted.outputs)
         shown: dict[str, Any] = {
             "key": key,
             "status": "idle",
             "outputs": [
-                {"output": str(one), "look": look} for one, look in zip(wanted.outputs, looks_of_race(wanted.outputs), strict=True)
+                {"output": self.own.name(one), "look": look}
+                for one, look in zip(wanted.outputs, looks_of_race(wanted.outputs), strict=True)
             ],
             "epochs": wanted.choices["epochs"],
             "columns": self._columns(wanted),
+            "problems": self.own.notes(wanted.outputs, spoken),
             "busy": bool(self.running and self.running.alive and not mine),
         }
         if mine:
             shown |= {"status": "running" if mine.alive else "stopped", "progress": mine.progress, "guess": mine.said.get("guess")}
             if not mine.alive and (message := mine.said.get("error")):
-                return shown | {"status": "failed", "message": message}
+                shown |= {"status": "failed", "problems": [mine.said.get(f"error_{spoken}", message)]}
+                return shown | {"curves": _curves(place / HEATS, labels)}
         if (place / RESULT).exists() and not (mine and mine.alive):
             result = json.loads((place / RESULT).read_text(encoding="utf-8"))
-            shown |= {"status": "done", "rows": result["rows"], "says": result["says"][language(settings)], "goal": result["goal"]}
+            shown |= {"status": "done", "rows": result["rows"], "says": result["says"][spoken], "goal": result["goal"]}
         elif shown["status"] == "idle" and (place / HEATS).exists():
             shown["status"] = "stopped"
         elif shown["status"] == "idle" and not self._here(wanted):
-            shown["message"] = _gone(wanted)
+            shown["problems"] += [_gone(wanted)]
         return shown | {"curves": _curves(place / HEATS, labels)}
 
     def start(self, settings: Asked) -> dict[str, Any]:
         """Start the race, or let it go on. Raises InputError while another one runs."""
-        wanted = asked.RaceAsked.of(settings)
+        wanted = asked.RaceAsked.of(settings, self.own)
         key, place = self._place(wanted)
         with self.lock:
             if self.running and self.running.alive and self.running.key != key:
@@ -170,7 +184,8 @@ class Races:
 
     def _place(self, wanted: asked.RaceAsked) -> tuple[str, Path]:
         """The name of a race, the same for the same settings, and its folder."""
-        text = json.dumps([wanted.data, wanted.target, [*map(str, wanted.outputs)], wanted.choices], sort_keys=True)
+        mine = [str(one.found.place) for one in self.own.used(wanted.outputs)]
+        text = json.dumps([wanted.data, wanted.target, [*map(self.own.name, wanted.outputs)], mine, wanted.choices], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()[:16]
         return key, self.folder / key
 
@@ -179,8 +194,12 @@ class Races:
         if not self._here(wanted):
             raise InputError(_gone(wanted))
         source = wanted.data if wanted.data in asked.SETS else str(self._file(wanted))
+        for one in self.own.used(wanted.outputs):
+            if one.has_changed:  # the other process would read another formula than the pages show
+                raise InputError("\n".join(self.own.notes(wanted.outputs, wanted.language)))
         jobs = max(1, (os.cpu_count() or 2) - 1)
-        return {"source": source, "target": wanted.target, "jobs": jobs, "outputs": [*map(str, wanted.outputs)], **wanted.choices}
+        told = {"source": source, "target": wanted.target, "jobs": jobs}
+        return told | {"outputs": [*map(self.own.name, wanted.outputs)], "own": self.own.places(wanted.outputs), **wanted.choices}
 
     def _file(self, wanted: asked.RaceAsked) -> Path:
         return self.folder / "uploads" / wanted.data
@@ -224,7 +243,8 @@ def _run(key: str, place: Path) -> Running:
     with errors:
         made = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
     running = Running(key, made)
-    Thread(target=running.listen, daemon=True).start()
+    running.listener = Thread(target=running.listen, daemon=True)
+    running.listener.start()
     return running
 
 

@@ -14,7 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
@@ -32,10 +32,11 @@ from starlette.staticfiles import StaticFiles
 
 from xent import __version__, texts
 from xent.errors import InputError, MissingPackageError, XentError
-from xent.lab.answers import ANSWERS
+from xent.lab.answers import ANSWERS, answer
 from xent.lab.exports import KINDS, export
 from xent.lab.guard import Guard
 from xent.lab.live import live
+from xent.lab.own import NONE, Own
 from xent.lab.races import LARGEST, TAKEN, Races
 from xent.lab.words import words
 
@@ -72,10 +73,16 @@ def application(races: Races, host: str = "127.0.0.1", token: str | None = None,
         return RedirectResponse("/neuron" + (f"?{request.url.query}" if request.url.query else ""))
 
     async def speech(request: Request) -> Response:
-        return JSONResponse(words(request.path_params["language"]), headers={"cache-control": "no-cache"})
+        return JSONResponse(words(request.path_params["language"], races.own), headers={"cache-control": "no-cache"})
 
     async def plotly(request: Request) -> Response:
         return FileResponse(plotly_script(), media_type="text/javascript", headers={"cache-control": "no-cache"})
+
+    async def exported(request: Request) -> Response:
+        name, kind = request.path_params["page"], request.path_params["kind"]
+        content = await run_in_threadpool(export, name, kind, dict(request.query_params), races.own)
+        named = {"content-disposition": f'attachment; filename="xent-{name}.{kind}"', "cache-control": "no-store"}
+        return Response(content, media_type=KINDS[kind], headers=named)
 
     async def upload(request: Request) -> Response:
         length = int(request.headers.get("content-length") or 0)  # digits: the server sees to that
@@ -94,7 +101,7 @@ def application(races: Races, host: str = "127.0.0.1", token: str | None = None,
         Route("/", home),
         *(Route(f"/{name}", page) for name in PAGES),
         Route("/words/{language}.json", speech),
-        Route("/export/{page}.{kind}", _export),
+        Route("/export/{page}.{kind}", exported),
         Route("/upload", upload, methods=["POST"]),
         Route("/race/{key}/{name}", taken),
         Route("/plotly.js", plotly),
@@ -102,7 +109,8 @@ def application(races: Races, host: str = "127.0.0.1", token: str | None = None,
         WebSocketRoute("/live", live),
     ]
     app = Starlette(routes=routes, exception_handlers={XentError: _refused})
-    app.state.answers = {**ANSWERS, "race": races.state, "race-start": races.start, "race-stop": races.stop}
+    numbers = {ask: partial(answer, ask, own=races.own) for ask in ANSWERS}
+    app.state.answers = {**numbers, "race": races.state, "race-start": races.start, "race-stop": races.stop}
     return Guard(app, host, token)
 
 
@@ -115,13 +123,6 @@ class _Static(StaticFiles):
         if response.headers.get("content-type", "").startswith(("text/plain", "application/octet-stream")):
             response.headers["content-type"] = "text/javascript"  # where the machine does not know what a .js file is
         return response
-
-
-async def _export(request: Request) -> Response:
-    name, kind = request.path_params["page"], request.path_params["kind"]
-    content = await run_in_threadpool(export, name, kind, dict(request.query_params))
-    named = {"content-disposition": f'attachment; filename="xent-{name}.{kind}"', "cache-control": "no-store"}
-    return Response(content, media_type=KINDS[kind], headers=named)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -164,9 +165,15 @@ def plotly_styles() -> list[str]:
 
 
 def serve(
-    host: str = "127.0.0.1", port: int | None = None, *, language: str = "en", browser: bool = True, say: Callable[[Address], None]
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    *,
+    own: Own = NONE,
+    language: str = "en",
+    browser: bool = True,
+    say: Callable[[Address], None],
 ) -> None:
-    """Listen until Ctrl-C; `say` is told the address once a page can be opened there.
+    """Listen until Ctrl-C; `say` is told the address once a page can be opened there, `own` are the user's own costs.
 
     Raises InputError for a host that is none of this machine's.
     """
@@ -177,15 +184,17 @@ def serve(
     address = Address(host, place[1], token)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that a race ends and its folder goes
     try:
-        _serve(listening, address, language, browser, say)
+        _serve(listening, address, own, language, browser, say)
     except KeyboardInterrupt:
         return
     finally:
         listening.close()
 
 
-def _serve(listening: socket.socket, address: Address, language: str, browser: bool, say: Callable[[Address], None]) -> None:
-    with TemporaryDirectory(prefix="xent-lab-", ignore_cleanup_errors=True) as folder, closing(Races(Path(folder))) as races:
+def _serve(
+    listening: socket.socket, address: Address, own: Own, language: str, browser: bool, say: Callable[[Address], None]
+) -> None:
+    with TemporaryDirectory(prefix="xent-lab-", ignore_cleanup_errors=True) as folder, closing(Races(Path(folder), own)) as races:
         config = uvicorn.Config(
             application(races, address.host, address.token, language),
             log_level=logging.WARNING,

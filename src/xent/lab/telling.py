@@ -134,6 +134,8 @@ def _of_gain(seen: Seen) -> tuple[str, dict[str, Any]]:
     }
     if np.all(np.abs(gain - 1) < 1e-12):
         return "gain_one" if seen.run.output.activation.squashed else "gain_linear", values
+    if gain[0] < 0:
+        return "gain_away", values
     if seen.stalled:
         return ("gain_stalled" if gain.max() >= 0.1 else "gain_stuck"), values
     return ("gain_more" if gain[0] > 1 and values["first"] != "1" else "gain_less"), values

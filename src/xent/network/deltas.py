@@ -221,7 +221,9 @@ def knows(output: Output) -> bool:
         return False
     if activation is Identity:
         return type(cost) in UNITS
-    return type(cost) in (GAINS if activation is not Tanh else (costs.Quadratic, costs.Absolute, costs.CrossEntropy))
+    return activation in SCALES and type(cost) in (
+        GAINS if activation is not Tanh else (costs.Quadratic, costs.Absolute, costs.CrossEntropy)
+    )
 
 
 def numbers(output: Output) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +48,7 @@ class StallMap:
 
 
 def stall_map(
-    outputs: list[str | Output],
+    outputs: Sequence[str | Output],
     *,
     plane: str = "start",
     size: int = 120,

@@ -60,7 +60,8 @@ def axis(output: Output) -> str:
         return "p"
     if isinstance(output.cost, MarginCost):
         return "s"
-    return "a" if output.activation.squashed or isinstance(output.activation, Identity) else "z"
+    squashed = output.activation.squashed and output.activation.invertible
+    return "a" if squashed or isinstance(output.activation, Identity) else "z"
 
 
 def hard_targets(output: Output) -> tuple[float, ...]:

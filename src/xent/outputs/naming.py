@@ -8,6 +8,9 @@ argument   = cost | name "=" number
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from xent.activations import Activation
@@ -25,6 +28,9 @@ MEANT = {
     "linear": "identity", "none": "identity", "logsoftmax": "softmax", "adaboost": "exponential",
 }  # fmt: skip
 """Other words for the same things: not accepted, so that a name has one spelling, but understood in the error."""
+
+NONE: Mapping[str, Cost] = MappingProxyType({})
+"""No costs but xent's own."""
 
 
 def output(cost: Any, activation: Any = None) -> Output:
@@ -52,6 +58,21 @@ for labels ±1 on a linear output use logistic@identity.
         if at and activation is not None:
             raise InputError(f"{cost!r} names an activation already, but {activation} came too: give one of the two.")
         cost, activation = read_cost(cost_name), activation_name if at else activation
+    return _paired(cost, activation)
+
+
+def named(text: str, own: Mapping[str, Cost] = NONE) -> Output:
+    """The output with a name, where a user's own costs have names too.
+
+    >>> from xent.costs import Quadratic
+    >>> print(named("smooth(mine, epsilon=0.2)@sigmoid", {"mine": Quadratic()}))
+    smooth(quadratic, epsilon=0.2)@sigmoid
+    """
+    cost_name, at, activation_name = text.partition("@")
+    return _paired(read_cost(cost_name, own), activation_name if at else None)
+
+
+def _paired(cost: Any, activation: Any) -> Output:
     cost = adopted_cost(cost)
     if activation is None:
         activation = cost.usual
@@ -64,34 +85,50 @@ def read_activation(text: str) -> Activation:
     >>> read_activation("tanh")
     Tanh()
     """
-    name = _canonical(text)
+    name = canonical(text)
     if name not in ACTIVATIONS:
         raise UnknownNameError("activation", text.strip(), ACTIVATIONS, _meant(name, ACTIVATIONS))
     return ACTIVATIONS[name]()
 
 
-def read_cost(text: str) -> Cost:
-    """The cost with a name, its parameters in parentheses.
+def read_cost(text: str, own: Mapping[str, Cost] = NONE) -> Cost:
+    """The cost with a name, its parameters in parentheses; `own` are a user's costs, by names in small letters.
 
     >>> read_cost("smooth(focal(gamma=1.5), epsilon=0.2)").epsilon
     0.2
     """
-    match = re.fullmatch(r"\s*([\w\- ]*?)\s*(?:\((.*)\))?\s*", text, flags=re.DOTALL)
+    match = re.fullmatch(r"\s*([\w\-. ]*?)\s*(?:\((.*)\))?\s*", text, flags=re.DOTALL)
     if match is None or not match[1]:
         raise InputError(f"cannot read {text.strip()!r} as a cost: expected a name such as quadratic, or focal(gamma=2).")
-    name, arguments = _canonical(match[1]), match[2]
-    if name not in COSTS:
-        raise UnknownNameError("cost", match[1], COSTS, _meant(name, COSTS))
-    made = COSTS[name]
-    given = [_argument(made, name, a) for a in split(arguments)] if arguments and arguments.strip() else []
+    name, arguments = canonical(match[1]), match[2]
+    known = {**COSTS, **own}
+    if name not in known:
+        raise UnknownNameError("cost", match[1], known, _meant(name, known))
+    mine = own.get(name)
+    made = COSTS[name] if mine is None else type(mine)
+    given = [_argument(made, name, a, own) for a in split(arguments)] if arguments and arguments.strip() else []
     names = [key for key, _ in given]
     for key in names:
         if names.count(key) > 1:
             raise InputError(f"{text.strip()}: {key} is given twice.")
+    if mine is not None:
+        return _other(mine, name, dict(given)) if given else mine
     missing = [f.name for f in parameters(made) if f.type == "Cost" and f.name not in names]
     if missing:
         raise InputError(f"{name} wraps another cost: write {name}(cross-entropy, epsilon=0.1), for instance.")
     return made(**dict(given))
+
+
+def _other(mine: Cost, name: str, given: dict[str, Any]) -> Cost:
+    """A user's own cost with other parameters; what its own code says against them is said as a wrong input."""
+    made: Any = mine
+    whole = {key for key, value in given.items() if type(getattr(mine, key)) is int and value == int(value)}
+    try:
+        return replace(made, **{key: int(value) if key in whole else value for key, value in given.items()})  # type: ignore[no-any-return]
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{name} does not take these parameters ({type(error).__name__}: {error}).") from error
 
 
 def split(text: str) -> list[str]:
@@ -114,14 +151,14 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _argument(made: type[Cost], cost: str, text: str) -> tuple[str, Any]:
+def _argument(made: type[Cost], cost: str, text: str, own: Mapping[str, Cost]) -> tuple[str, Any]:
     """One argument of a cost: its parameter's name and value."""
     known = {f.name: f for f in parameters(made)}
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or "(" in key:
         wraps = [f.name for f in known.values() if f.type == "Cost"]
         if wraps:
-            return wraps[0], read_cost(text)
+            return wraps[0], read_cost(text, own)
         raise InputError(f"{cost}: parameters are written name=number, such as {_example(known)}, but {text!r} came.")
     if key not in known:
         raise UnknownNameError(f"parameter of {cost}", key, known) if known else InputError(f"{cost} has no parameters.")
@@ -132,12 +169,14 @@ def _argument(made: type[Cost], cost: str, text: str) -> tuple[str, Any]:
 
 
 def _example(known: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={field.default:g}" for name, field in known.items()) or "nothing: it has none"
+    defaults = {name: field.default if isinstance(field.default, int | float) else 1 for name, field in known.items()}
+    return ", ".join(f"{name}={default:g}" for name, default in defaults.items()) or "nothing: it has none"
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """A name as it is looked up: small letters, hyphens."""
     return name.strip().lower().replace("_", "-").replace(" ", "-")
 
 
-def _meant(name: str, known: dict[str, Any]) -> list[str]:
+def _meant(name: str, known: Mapping[str, Any]) -> list[str]:
     return [MEANT[name]] if MEANT.get(name) in known else []

@@ -75,14 +75,19 @@ def pair(cost: Any, activation: Any) -> Output:
     if isinstance(fitted, Smooth):
         return Smoothed(fitted, unit, pair(fitted.cost, unit))
     for of_cost, of_activation, closed in CLOSED_FORMS:
-        if isinstance(fitted, of_cost) and isinstance(unit, of_activation) and not _redefines(fitted, of_cost):
-            return closed(fitted, unit)
+        if isinstance(fitted, of_cost) and isinstance(unit, of_activation) and not _redefines(fitted, of_cost, "slope"):
+            return Output(fitted, unit) if _redefines(unit, _of_xent(unit), "pullback") else closed(fitted, unit)
     return Output(fitted, unit)
 
 
-def _redefines(cost: Cost, base: type) -> bool:
+def _redefines(part: Cost | Activation, base: type, derivative: str) -> bool:
     """Whether a subclass has a formula of its own, which a closed form would pass over."""
-    return any(getattr(type(cost), name) is not getattr(base, name) for name in ("__call__", "slope"))
+    return any(getattr(type(part), name) is not getattr(base, name) for name in ("__call__", derivative))
+
+
+def _of_xent(unit: Activation) -> type:
+    """Which of xent's activations it is, or builds on."""
+    return next(kind for kind in type(unit).__mro__ if kind.__module__.startswith("xent."))
 
 
 def catalogue() -> list[Output]:

@@ -17,6 +17,7 @@ from xent.network import Recipe
 from xent.network.recipe import ends
 from xent.outputs import Output
 from xent.outputs import output as output_named
+from xent.outputs.own import own_kinds
 from xent.outputs.registry import pair
 from xent.racing import devices
 
@@ -154,19 +155,6 @@ def _rates(rates: Any) -> tuple[float, ...]:
     if not given or any(isinstance(r, bool) or not isinstance(r, (int, float)) or not isfinite(r) or r <= 0 for r in given):
         raise InputError(f"a rate is a positive finite number, and a race needs one or more of them, but {given!r} came.")
     return tuple(sorted({float(r) for r in given}))
-
-
-def own_kinds(output: Output) -> list[type]:
-    """The classes of the user's own that an output is made of, those that they build on included."""
-    parts: list[Any] = [output, output.cost, output.activation]
-    for part in parts:  # what wraps a cost or stands for one, too
-        parts += [getattr(part, name) for name in ("own", "cost", "beneath") if part is not output and hasattr(part, name)]
-    kinds = dict.fromkeys(kind for part in parts for kind in type(part).__mro__)
-    return [kind for kind in kinds if kind.__module__.partition(".")[0] not in FOREIGN]
-
-
-FOREIGN = {"xent", "builtins", "abc", "typing", "types", "dataclasses", "collections"}
-"""Where a class is nobody's own formula."""
 
 
 def _source(output: Output) -> str:

@@ -14,10 +14,11 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from xent.data import Data
 from xent.errors import InputError, MissingPackageError
 from xent.outputs import Output
+from xent.outputs.own import own_kinds
 from xent.racing import heats
 from xent.racing.devices import CPU
 from xent.racing.heats import Heat
-from xent.racing.plan import Plan, own_kinds
+from xent.racing.plan import Plan
 from xent.racing.store import Store
 
 Progress = Callable[[str, int, int], None]

@@ -44,7 +44,7 @@ def _answer(verdict: Verdict, answer: Answer, words: dict[str, str]) -> str:
     if not answer.enough:
         return opening + words["few"].format(
             seeds=answer.seeds,
-            comparisons=len(answer.pairs),
+            sides=len(answer.order),
             needed=seeds_needed(len(answer.pairs)),
             best=verdict.labels[answer.order[0]],
         )

@@ -66,8 +66,8 @@ def how(found: Race, language: str) -> list[str]:
     return lines
 
 
-def race_call(found: Race) -> str:
-    """The call in Python that repeats the race."""
+def race_call(found: Race, outputs: str | None = None) -> str:
+    """The call in Python that repeats the race; `outputs` is the code of the list of outputs, their names if not given."""
     plan = found.plan
     standing = {f.name: f.default for f in type(plan).__dataclass_fields__.values()}
     given = {
@@ -80,7 +80,7 @@ def race_call(found: Race) -> str:
         extra += f", interval={found.verdict.interval!r}"
     asked = dict(found.data.asked)
     extra += "".join(f", {k}={v!r}" for k, v in asked.items() if k != "data")
-    return f"xent.race({asked.get('data', plan.data)!r}, {list(plan.outputs)!r}{extra})"
+    return f"xent.race({asked.get('data', plan.data)!r}, {outputs or list(plan.outputs)}{extra})"
 
 
 def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:

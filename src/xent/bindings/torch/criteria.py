@@ -96,4 +96,8 @@ class _Valued(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
         (z, y), output, axis = ctx.saved_tensors, ctx.output, ctx.axis
         by = upstream[0] if axis is None else upstream[0].unsqueeze(axis)
-        return (output.delta(z.to(by.dtype), y, axis=axis) * by).to(z.dtype), None, None, None
+        if torch.is_grad_enabled():  # for a derivative of the derivative
+            return (output.delta(z.to(by.dtype), y, axis=axis) * by).to(z.dtype), None, None, None
+        with torch.enable_grad():  # for a user's own slope that asks autograd for it
+            delta = output.delta(z.detach().to(by.dtype), y.detach(), axis=axis).detach()
+        return (delta * by).to(z.dtype), None, None, None

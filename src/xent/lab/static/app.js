@@ -167,9 +167,11 @@ class Lab {
 
   #connection(there) {
     if (there) {
-      this.lost?.remove();
-      if (this.lost && this.#mounted) this.#mounted.update(this.settings);
+      if (!this.lost) return;
+      this.lost.remove();
       this.lost = null;
+      this.#words.clear(); // another lab may be there, with other costs of its user's
+      this.show();
     } else if (!this.lost && this.words) {
       this.lost = el("p.lost", { role: "alert" }, this.words.rich("shell.lost"));
       this.root.querySelector("header")?.after(this.lost);

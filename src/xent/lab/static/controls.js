@@ -70,7 +70,8 @@ export function choice(lab, name, { label, of, standard }) {
 /** The outputs that stand side by side: a row for each, with what `extra` adds to it, and a list to add from. */
 export function outputs(lab, { standard, vectors = true, most = 8, extra = () => [], changed = (list) => ({ outputs: list.join(",") }) }) {
   const { say, data } = lab.words;
-  const known = data.catalogue.filter(({ vector }) => vectors || !vector);
+  const mine = data.mine.filter(({ vector }) => vectors || !vector);
+  const known = [...mine, ...data.catalogue.filter(({ vector }) => vectors || !vector)];
   const rows = el("ul.outputs", { "aria-label": say("common.outputs") });
   const names = el("datalist", { id: "known" }, known.map(({ name, title }) => el("option", { value: name }, title)));
   const input = el("input", { type: "text", list: "known", id: "add", autocomplete: "off", spellcheck: "false", placeholder: say("common.add_example"), "data-key": "add" });
@@ -81,19 +82,24 @@ export function outputs(lab, { standard, vectors = true, most = 8, extra = () =>
     lab.set(changed([...list(), name], list().length, name));
   };
   let list = () => [standard];
+  const offer = mine.map(({ name, title }) => el("button", { type: "button", title, "aria-label": say("own.add", { name }), "data-key": `own-${name}`,
+    onclick: () => lab.set(changed([...list(), name], list().length, name)) }, broken(name)));
+  const offers = el("p.mine", { hidden: !mine.length }, el("span", {}, say("own.offered")), offer);
   const form = el("form.add", { onsubmit: (event) => { event.preventDefault(); add(); } },
     el("label", { for: "add" }, say("common.add")), el("div.row", {}, input, el("button", { type: "submit", "data-key": "add-go" }, say("common.add_go"))), names);
   input.addEventListener("input", (event) => {
     if (event.inputType === "insertReplacementText" || (!event.inputType && known.some(({ name }) => name === input.value))) add(); // picked from the list
   });
   return {
-    element: el("div.control", {}, el("span.label", {}, say("common.outputs")), rows, form),
+    element: el("div.control", {}, el("span.label", {}, say("common.outputs")), rows, form, offers),
     /** `found` are the outputs as the library names them, with their look. */
     sync(text, found) {
       list = () => split(text || standard);
       const asked = list();
       const held = rows.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       form.hidden = asked.length >= most;
+      mine.forEach(({ name }, i) => (offer[i].hidden = form.hidden || asked.includes(name) || Boolean(found?.some((one) => one?.output === name))));
+      offers.hidden = offer.every(({ hidden }) => hidden);
       rows.replaceChildren(...asked.map((name, i) => {
         const look = found?.[i]?.look;
         const label = found?.[i]?.output ?? name;
@@ -153,9 +159,14 @@ export function problems() {
       const said = messages.filter(Boolean);
       if (element.dataset.said === said.join("\n")) return;
       element.dataset.said = said.join("\n");
-      element.replaceChildren(...said.map((message) => el("p", {}, message)));
+      element.replaceChildren(...said.map((message) => el("p", {}, ...commands(message))));
     },
   };
+}
+
+/** A message with what is typed in it set as code. */
+function commands(message) {
+  return message.split(/(`[^`]*`)/).map((piece) => (/^`.+`$/.test(piece) ? el("code", {}, piece.slice(1, -1)) : piece));
 }
 
 export { number };

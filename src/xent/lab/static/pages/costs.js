@@ -62,13 +62,14 @@ export function costs(main, lab, kept) {
   }
 
   function answered(answer) {
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       if (!data) list.sync(lab.settings.outputs, null);
       return;
     }
     data = answer;
-    wrong.say(data.outputs.map(({ label, problem }) => problem && `${label}: ${problem}`));
+    wrong.say(data.problems);
     const shape = data.outputs.map(({ template }) => template).join();
     if (shape !== list.shape || !document.activeElement.closest(".dials")) list.sync(lab.settings.outputs, data.outputs);
     list.shape = shape;
@@ -78,7 +79,7 @@ export function costs(main, lab, kept) {
       panels[part].x = kinds.map((kind) => say(`costs.axis_${kind}`)).join(" · ");
       panels[part].draw(shown.map((one) => ({ x: one.x, y: one[part], label: one.label, look: one.look })));
     }
-    if (!data.outputs.some(({ template }) => template === chosen)) chosen = (data.outputs[lab.settings.about] ?? data.outputs[0]).template;
+    if (!data.outputs.some(({ template }) => template === chosen)) chosen = [data.outputs[lab.settings.about], ...shown, data.outputs[0]].find(Boolean).template;
     tabs.replaceChildren(...data.outputs.map((one) =>
       el("button", { type: "button", role: "tab", "aria-selected": String(one.template === chosen), "aria-controls": "about", tabindex: one.template === chosen ? 0 : -1, "data-key": `tab-${one.template}`,
         onclick: () => pick(one.template), onkeydown: walk }, broken(one.output))));
@@ -112,9 +113,8 @@ export function costs(main, lab, kept) {
     if (!output || output === explained) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => lab.ask("explain", (page) => {
-      if (page.error) return;
       explained = output;
-      about.replaceChildren(...paragraphs(page, lab.words));
+      about.replaceChildren(...(page.error ? [el("div.problems", {}, el("p", {}, page.error))] : paragraphs(page, lab.words)));
     }, { output }), explained ? 150 : 0);
   }
 
@@ -160,7 +160,7 @@ function paragraphs(page, { say }) {
   });
   return [
     el("h2", {}, page.title), el("p.aka", {}, page.name, page.aka ? ` · ${page.aka}` : ""),
-    el("section", {}, html("p", page.idea), el("h3", {}, say("costs.formula")), ...formulas, facts, el("h3", {}, say("costs.derivation")), steps),
+    el("section", {}, html("p", page.idea), formulas.length ? el("h3", {}, say("costs.formula")) : "", ...formulas, facts, el("h3", {}, say("costs.derivation")), steps),
     el("section", {}, ...sections, el("h3", {}, say("costs.code")), ...codes, el("h3", {}, say("costs.source")), el("p", {}, page.source)),
   ];
 }

@@ -46,18 +46,28 @@ export function map(main, lab, kept) {
 
   function answered(answer) {
     maps.setAttribute("aria-busy", "false");
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       if (!data) list.sync(lab.settings.outputs, null);
       return;
     }
+    wrong.say(answer.problems);
+    if (!answer.maps.length) { // a user's own cost alone, and it cannot be computed
+      list.sync(lab.settings.outputs, answer.outputs.map((output) => ({ output })));
+      list.key = null;
+      data = null;
+      planes = [];
+      maps.replaceChildren();
+      told.textContent = "";
+      return;
+    }
     data = answer;
-    wrong.say([]);
     if (told.textContent === say("map.first")) told.textContent = "";
     last.textContent = String(data.steps);
-    const key = JSON.stringify([lab.settings.outputs, data.plane, data.maps.map(({ output }) => output)]);
+    const key = JSON.stringify([lab.settings.outputs, data.plane, data.outputs, data.maps.map(({ output }) => output)]);
     if (key !== list.key || planes.length !== data.maps.length) {
-      list.sync(lab.settings.outputs, data.maps.map(({ output }) => ({ output })));
+      list.sync(lab.settings.outputs, data.outputs.map((output) => ({ output })));
       planes = data.maps.map((one, i) => frame(i));
       maps.replaceChildren(...planes.map(({ element }) => element));
     }

@@ -146,20 +146,22 @@ export function neuron(main, lab, kept) {
   }
 
   function answered(answer) {
+    main.classList.toggle("bare", Boolean(answer.error && !data));
     if (answer.error) {
       wrong.say([answer.error]);
       list.sync(lab.settings.outputs, data?.runs);
       return;
     }
     data = answer;
-    wrong.say(data.problems.map(({ label, message }) => message));
-    const shown = split(lab.settings.outputs || PAIR).length === data.runs.length ? data.runs : null;
-    const key = JSON.stringify([lab.settings.outputs, lab.settings.rates, lab.settings.rate, data.runs.map(({ output }) => output)]);
+    wrong.say(data.problems);
+    const shown = data.outputs.map((output) => data.runs.find((run) => run.output === output) ?? { output });
+    const key = JSON.stringify([lab.settings.outputs, lab.settings.rates, lab.settings.rate, data.outputs, data.runs.map(({ output }) => output)]);
     if (key !== list.key) list.sync(lab.settings.outputs, shown);
     list.key = key;
     start.w.sync(number(data.start.w).replace("−", "-"));
     start.b.sync(number(data.start.b).replace("−", "-"));
     if (data.runs.length) first.sync(lab.settings.first || number(data.runs[0].a[0]).replace("−", "-"));
+    readout.hidden = !data.runs.length;
     scrub.max = data.steps;
     sigmoid.draw(data);
     for (const part of PARTS) {

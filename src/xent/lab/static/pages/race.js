@@ -89,7 +89,7 @@ export function race(main, lab) {
       return;
     }
     data = answer;
-    wrong.say([data.message]);
+    wrong.say(data.problems);
     offer(data.columns);
     const key = JSON.stringify([lab.settings.outputs, data.outputs]);
     if (key !== list.key) list.sync(lab.settings.outputs, data.outputs);
