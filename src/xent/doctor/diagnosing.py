@@ -105,7 +105,7 @@ def diagnose(
     model = checked(model, criterion, batch, forward)
     with torch.inference_mode(False), guard.untouched(model, criterion), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's own code said them before
-        seen = observe(model, criterion, batch, forward)
+        seen = observe(model, criterion, batch, forward, again=try_cures)
         case = evidence.gather(seen)
         found, unchecked = _ask(case, asked)
         if seen.error is not None and not any(_severity(rule, f) == "error" for rule, f in found):
@@ -115,12 +115,14 @@ def diagnose(
             ) from seen.error
         until = time.perf_counter() + seconds
         findings = [_finding(case, rule, one, until if try_cures else -math.inf) for rule, one in found]
-        return Diagnosis(
+        diagnosis = Diagnosis(
             tuple(sorted(findings, key=lambda f: -SEVERITIES.index(f.severity))),
             tuple(unchecked),
             Picture.of(case),
             type(model).__name__,
         )
+        seen.trace.forget()
+        return diagnosis
 
 
 def _asked(rules: Iterable[str] | None) -> list[Rule]:

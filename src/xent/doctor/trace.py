@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from xent.doctor import ours
 
@@ -173,9 +173,8 @@ class Trace:
 
     def note(self, func: Any, args: Any, kwargs: Any) -> Step:
         """A step that is about to run."""
-        flat, _ = tree_flatten((args, kwargs))
-        ins = [self.value(t) for t in flat if isinstance(t, Tensor)]
-        held = tree_map(lambda t: self.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
+        ins: list[Value] = []
+        held = self._held((args, kwargs), ins)
         name = getattr(getattr(func, "_schema", None), "name", str(func)).rpartition("::")[2]
         where = self.where[-1] if self.where else ""
         step = Step(
@@ -189,12 +188,34 @@ class Trace:
             self.open.inner.append(step)
         return step
 
+    def _held(self, thing: Any, ins: list[Value]) -> Any:
+        """Arguments with values for tensors, which `ins` takes in their order."""
+        if isinstance(thing, Tensor):
+            ins.append(self.value(thing))
+            return ins[-1]
+        if isinstance(thing, dict):
+            return {key: self._held(one, ins) for key, one in thing.items()}
+        return [self._held(one, ins) for one in thing] if isinstance(thing, list | tuple) else thing
+
     def done(self, step: Step, out: Any) -> None:
         """A step that has run: what came out, each a new value, also where it is an old tensor."""
-        flat, _ = tree_flatten(out)
-        for tensor in flat:
+        for tensor in out if isinstance(out, list | tuple) else (out,):
             if isinstance(tensor, Tensor):
                 step.outs.append(self._add(tensor, made_by=step))
+            elif isinstance(tensor, list | tuple):
+                self.done(step, tensor)
+
+    def forget(self) -> None:
+        """Let go of every tensor at once: values and steps hold each other, and would wait for the garbage collector."""
+        for value in self.values:
+            value.made_by = value.twin = None
+            value.used_by.clear()
+        for step in self.steps:
+            step.call = None
+        for call in self.calls:
+            call.inner.clear()
+        self.steps, self.calls, self.values, self.returned, self.open = [], [], [], [], None
+        self._now, self._places = {}, {}
 
     def sources(self, value: Value) -> set[str]:
         """The roles of all leaves that a value was made from."""
