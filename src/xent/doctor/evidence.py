@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
+from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, contractions, original
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
@@ -214,6 +214,7 @@ def original_parameter(value: Value) -> Value | None:
 
 def gather(seen: Observation) -> Case:
     """The case of an observation."""
+    contractions(seen.trace)
     natures = Natures(seen.trace)
     own = seen.criterion is None or seen.forward is not None
     found = sites.find(seen.trace, natures, own=own)

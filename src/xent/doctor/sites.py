@@ -6,11 +6,12 @@ probability picked or weighted by a target, a difference that is squared or take
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xent.doctor import ours
-from xent.doctor.carrying import VIEWS, original
+from xent.doctor.carrying import VIEWS, leads, original
 from xent.doctor.natures import MIXING, REACH, Nature, Natures
 from xent.doctor.trace import Call, Step, Trace, Value
 from xent.outputs import Output
@@ -56,7 +57,8 @@ class Site:
     @property
     def indexed(self) -> bool:
         """Whether a cost function takes class numbers here."""
-        return self.form in ("cross-entropy", "nll", "multi-margin") or (self.output is not None and self.axis is not None)
+        known = self.form in ("cross-entropy", "nll", "multi-margin")
+        return known or ((self.output is not None or self.form in ERRORS) and self.axis is not None)
 
     @property
     def by_hand(self) -> bool:
@@ -293,6 +295,8 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
                 if site is not None:
                     site.both, site.form = False, "log-sigmoid-pick"
                     return site
+    if straight and turned and any(_weighed_otherwise(v, nature.z) for v in (*straight, *turned)):
+        return None  # r log(1 − a) + y log a: a negative binomial, say
     for values, way in ((straight, 1), (turned, -1)):
         for value in values:
             for step in steps:
@@ -318,6 +322,13 @@ def _weighed_both(straight: list[Value], turned: list[Value]) -> tuple[Value, Va
     """(log a, y) where log a is weighed by y and log(1 − a) by 1 − y, whatever else weighs them."""
     against = {original(y).id for v in turned for f in _factors(v) if (y := _complement(f)) is not None}
     return next(((v, y) for v in straight for y in _factors(v) if original(y).id in against), None)
+
+
+def _weighed_otherwise(value: Value, z: Value) -> bool:
+    """Whether a logarithm is weighed by something that learns and is not made of its own logits."""
+    z = original(z)
+    others = [v for s in value.used_by if s.op in ("mul", "xlogy") for v in s.ins if v is not value and v.learns]
+    return any(not leads(v, z) for v in others if v.role != "param")
 
 
 def _factors(value: Value, depth: int = 0) -> list[Value]:
@@ -360,12 +371,28 @@ def _differences(steps: list[Step], natures: Natures) -> list[Site]:
             a, y = y, a
         if not isinstance(a, Value) or not a.learns or (isinstance(y, Value) and y.learns) or y is None:
             continue
-        if not isinstance(y, Value) and not (natures.of(a).squashed or _weighted_sum(a)):
+        nature = natures.of(a)
+        if not isinstance(y, Value) and not (nature.squashed or _weighted_sum(a)):
             continue  # 1 − p in a focal cost, say
         form = _use(step.outs[0])
         if form is not None:
-            sites.append(Site(form, a, y, step=step, nature=natures.of(a)))
+            of_true = _of_the_true(a, nature, natures) if not isinstance(y, Value) else None
+            sites.append(of_true(form, step) if of_true else Site(form, a, y, step=step, nature=nature))
     return sites
+
+
+def _of_the_true(a: Value, nature: Nature, natures: Natures) -> Callable[[str, Step], Site] | None:
+    """The site of an error in the probability of what is true: the target is what picked it."""
+    if nature.target is not None:
+        return lambda form, step: Site(form, a, nature.target, step=step, nature=replace(nature, target=None))
+    while nature.picked and a.made_by is not None and a.made_by.op in VIEWS and a.made_by.ins:
+        picking, a = a.made_by, a.made_by.ins[0]
+        if picking.op in ("gather", "index", "take_along_dim") and not natures.of(a).picked:
+            found = _picked(picking, a, natures.of(a), nature.z)
+            if found is None or not isinstance(found.target, Value) or not _of_batch(found.target):
+                return None
+            return lambda form, step: replace(found, form=form, step=step)
+    return None
 
 
 def _weighted_sum(value: Value) -> bool:

@@ -109,6 +109,11 @@ class Step:
     call: Call | None = None
     raised: str = ""
 
+    @property
+    def ran(self) -> str:
+        """The operation that ran, whatever is told of it; none for an imagined step."""
+        return "" if self.func is None else _named(self.func)
+
     def argument(self, i: int, name: str = "", default: Any = None) -> Any:
         """The i-th argument, or the one of that name."""
         return self.args[i] if len(self.args) > i else self.kwargs.get(name, default)
@@ -175,10 +180,9 @@ class Trace:
         """A step that is about to run."""
         ins: list[Value] = []
         held = self._held((args, kwargs), ins)
-        name = getattr(getattr(func, "_schema", None), "name", str(func)).rpartition("::")[2]
         where = self.where[-1] if self.where else ""
         step = Step(
-            len(self.steps), name, func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
+            len(self.steps), _named(func), func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
             self.open
         )  # fmt: skip
         for value in ins:
@@ -204,6 +208,16 @@ class Trace:
                 step.outs.append(self._add(tensor, made_by=step))
             elif isinstance(tensor, list | tuple):
                 self.done(step, tensor)
+
+    def imagined(self, like: Step, op: str, ins: tuple[Value, ...], tensor: Tensor) -> Value:
+        """The value of a step that did not run, and says in other words what another did."""
+        step = Step(like.index, op, None, ins, {}, list(ins), [], like.where, like.in_model, like.grad)
+        for value in ins:
+            value.used_by.append(step)
+        made = Value(len(self.values), tensor, made_by=step)
+        self.values.append(made)
+        step.outs.append(made)
+        return made
 
     def forget(self) -> None:
         """Let go of every tensor at once: values and steps hold each other, and would wait for the garbage collector."""
@@ -234,6 +248,12 @@ class Trace:
                     seen.add(before.id)
                     todo.append(before)
         return found
+
+
+def _named(func: Any) -> str:
+    """The name of an operation, without overload."""
+    name: str = getattr(getattr(func, "_schema", None), "name", str(func))
+    return name.rpartition("::")[2]
 
 
 def _place(tensor: Tensor) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from xent.doctor.natures import Nature
 from xent.doctor.rules.base import Found, rule
 from xent.doctor.rules.looks import binary, multi_hot, one_hot
 from xent.doctor.sites import ERRORS, Site
-from xent.doctor.trace import Value
+from xent.doctor.trace import Step, Value
 
 LOGITS = ("cross-entropy", "bce-logits")
 LOGARITHMS = ("nll", "kl")
@@ -22,6 +22,7 @@ BCE = ("bce", "bce-logits", "bce-by-hand")
 LOGS = ("log", "log_", "log1p", "log2", "xlogy")
 SURE = 0.95
 """Logits are narrow where no class can get this probability."""
+POSITIVE = ("abs", "relu", "softplus", "square")
 UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 
 
@@ -175,10 +176,34 @@ def _clamped(case: Case, nature: Nature) -> bool:
 
 
 def _undone(value: Value) -> Value:
-    """A value before clamping or a small constant."""
-    while value.made_by is not None and value.made_by.op in ("clamp", "clamp_min", "add") and len(value.made_by.ins) == 1:
+    """A value before clamping, a small constant, or what only makes it positive.
+
+    What makes it positive is looked through where nothing else uses the value: a rate, or what shares are made of, is used twice.
+    """
+    while (step := value.made_by) is not None and len(step.ins) == 1:
+        positive = step.op in POSITIVE and all(len(_uses(_whole(v))) == 1 for v in (value, step.ins[0]))
+        if step.op not in ("clamp", "clamp_min", "add") and not positive:
+            return value
+        value = step.ins[0]
+    return value
+
+
+def _whole(value: Value) -> Value:
+    """What a value is a view of."""
+    while value.made_by is not None and value.made_by.op in VIEWS and value.made_by.ins:
         value = value.made_by.ins[0]
     return value
+
+
+def _uses(value: Value) -> list[Step]:
+    """What is computed from a value, seen through views."""
+    found = []
+    for step in value.used_by:
+        if step.op in VIEWS and step.outs:
+            found += _uses(step.outs[0]) if step.outs[0].learns and step.op != "detach" else []
+        else:
+            found.append(step)
+    return found
 
 
 def _partner(value: Value) -> Value | None:
