@@ -119,7 +119,7 @@ class Case:
             step = value.made_by
             if step is None or not step.ins:
                 return None
-            if step.op in MIXING and self._weight(step):
+            if step.op in MIXING and (self._weight(step) or "norm" in step.op):
                 if "norm" not in step.op:
                     return step
                 value = step.ins[0]

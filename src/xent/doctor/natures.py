@@ -196,6 +196,20 @@ def _sum(natures: Natures, step: Step, out: Value) -> Nature | None:
     return None
 
 
+def _norm(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """‖e^z‖₁ = Σe^z."""
+    before, axes = natures.of(step.ins[0]), step.argument(2, "dim")
+    if before.kind != "exp" or step.argument(1, "ord", 2) != 1 or not isinstance(axes, list | tuple) or len(axes) != 1:
+        return None
+    return Nature("sum-exp", before.z, _axis(axes[0], step.ins[0]), step=step)
+
+
+def _power(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """What is never negative stays so."""
+    before = natures.of(step.ins[0])
+    return before if before.kind == "rectified" and not isinstance(step.argument(1, "exponent"), Value) else None
+
+
 def _difference(natures: Natures, step: Step, out: Value) -> Nature | None:
     a, b = step.argument(0), step.argument(1, "other")
     if step.op == "rsub":
@@ -372,6 +386,8 @@ def _affine(before: Nature, scale: float, shift: float) -> Nature | None:
         return before  # + eps
     if before.kind == "max":
         return before if scale == 1 and shift == 0 else None
+    if before.kind == "rectified":
+        return before if scale > 0 and shift == 0 else None
     if not before.squashed:
         return None
     if scale == 1 and 0 < abs(shift) < 0.01:
@@ -431,6 +447,7 @@ RULES: dict[str, Callable[[Natures, Step, Value], Nature | None]] = {
     "hardsigmoid": _squash("hard"), "hardsigmoid_": _squash("hard"),
     "_log_softmax": _log_softmax, "log_sigmoid_forward": _log_sigmoid, "log": _log, "log_": _log, "log2": _log, "log10": _log,
     "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp,
+    "linalg_vector_norm": _norm, "pow": _power, "square": _power,
     "sum": _sum, "amax": _sum, "max": _sum, "logsumexp": _sum,
     "sub": _difference, "sub_": _difference, "rsub": _difference, "div": _quotient, "div_": _quotient, "reciprocal": _reciprocal,
     "add": _add, "add_": _add, "mul": _mul, "mul_": _mul, "neg": _neg, "neg_": _neg, "clamp": _clamp, "clamp_": _clamp,

@@ -364,7 +364,7 @@ def _differences(steps: list[Step], natures: Natures) -> list[Site]:
     """Squared and absolute errors by hand."""
     sites = []
     for step in steps:
-        if step.op not in ("sub", "rsub", "sub_", "_cdist_forward", "pairwise_distance"):
+        if step.op not in ("sub", "rsub", "sub_", "_cdist_forward", "dist"):
             continue
         a, y = step.argument(0), step.argument(1, "other")
         if isinstance(y, Value) and y.learns and not (isinstance(a, Value) and a.learns):
@@ -374,7 +374,7 @@ def _differences(steps: list[Step], natures: Natures) -> list[Site]:
         nature = natures.of(a)
         if not isinstance(y, Value) and not (nature.squashed or _weighted_sum(a)):
             continue  # 1 − p in a focal cost, say
-        form = _use(step.outs[0])
+        form = _use(step.outs[0]) if step.op != "dist" else "absolute" if step.argument(2, "p", 2) == 1 else "squared"
         if form is not None:
             of_true = _of_the_true(a, nature, natures) if not isinstance(y, Value) else None
             sites.append(of_true(form, step) if of_true else Site(form, a, y, step=step, nature=nature))
@@ -416,7 +416,8 @@ def _use(value: Value, depth: int = 0) -> str | None:
             return "squared"
         if step.op in ("abs", "smooth_l1_loss", "huber_loss"):
             return "absolute"
-        if depth < 2 and (step.op in VIEWS or step.op in ("mul", "div", "neg")) and step.outs:
+        shifted = step.op == "add" and len(step.ins) == 1  # by a small number, as in a distance
+        if depth < 2 and (step.op in VIEWS or step.op in ("mul", "div", "neg") or shifted) and step.outs:
             found = _use(step.outs[0], depth + 1)
             if found:
                 return found

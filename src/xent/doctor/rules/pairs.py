@@ -459,7 +459,7 @@ def double_log_softmax(case: Case) -> Found | None:
     for site in case.sites:
         nature = site.nature
         twice = nature if site.form in LOGITS and nature.is_log and nature.inner == "softmax" else None
-        if nature.is_log and nature.inner == "softmax" and site.form not in LOGITS:
+        if (nature.is_log and nature.inner == "softmax" and site.form not in LOGITS) or (site.by_hand and nature.kind == "softmax"):
             inner = case.nature(nature.z)
             twice = inner if inner.is_log and inner.inner == "softmax" and not inner.picked else None
         if twice is None or twice.picked:
