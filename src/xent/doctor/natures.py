@@ -108,7 +108,7 @@ class Natures:
             axis = moved_axis(step, x, out, axis)
         elif axis is not None and out.shape != x.shape:
             axis = None
-        picked = before.picked or step.op in ("gather", "index", "take_along_dim", "select", "masked_select", "take")
+        picked = before.picked or _picks(step, before.axis)
         return replace(before, axis=axis, picked=picked)
 
     def _chosen(self, a: Value, b: Value, y: Value) -> Nature | None:
@@ -131,6 +131,26 @@ class Natures:
         if step.op.startswith("hardsigmoid"):
             return Nature("hard", x, step=step)
         return Nature("rectified", x, inner=step.op.rstrip("_"), step=step)
+
+
+def _picks(step: Step, axis: int | None) -> bool:
+    """Whether single classes are picked, one here and another there; rows are left whole."""
+    if step.op in ("masked_select", "take"):
+        return True
+    if step.op == "select":
+        return axis is not None and step.argument(1, "dim") % len(step.ins[0].shape) == axis
+    if step.op in ("gather", "take_along_dim"):
+        dim = step.argument(1 if step.op == "gather" else 2, "dim")
+        return axis is None or not isinstance(dim, int) or dim % max(len(step.ins[0].shape), 1) == axis
+    if step.op != "index":
+        return False
+    chosen: set[int] = set()
+    place = 0
+    for index in step.argument(1, "indices") or ():
+        wide = len(index.shape) if isinstance(index, Value) and str(index.tensor.dtype) == "torch.bool" else 1
+        chosen |= set(range(place, place + wide)) if index is not None else set()
+        place += wide
+    return axis in chosen if axis is not None else chosen != {0} or len(step.ins[0].shape) == 1
 
 
 def _squash(kind: str) -> Callable[[Natures, Step, Value], Nature | None]:
@@ -348,6 +368,15 @@ def _joined(natures: Natures, step: Step, out: Value) -> Nature | None:
     return replace(first, axis=None, picked=False) if alike else None
 
 
+def _maximum(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """max(z, 0)."""
+    learned = [v for v in step.ins if v.learns]
+    given = [v for v in step.ins if not v.learns]
+    zero = len(learned) == len(given) == 1 and given[0].tensor.numel() > 0 and not bool(given[0].numbers.any())
+    constant = zero and natures.trace.sources(given[0]) <= {"constant"}
+    return Nature("rectified", learned[0], inner="relu", step=step) if constant else None
+
+
 def _mean(natures: Natures, step: Step, out: Value) -> Nature | None:
     """A mean of probabilities, over another axis than the classes, is one."""
     x = step.ins[0]
@@ -446,7 +475,7 @@ RULES: dict[str, Callable[[Natures, Step, Value], Nature | None]] = {
     "tanh": _squash("tanh"), "tanh_": _squash("tanh"), "_softmax": _squash("softmax"), "_safe_softmax": _squash("softmax"),
     "hardsigmoid": _squash("hard"), "hardsigmoid_": _squash("hard"),
     "_log_softmax": _log_softmax, "log_sigmoid_forward": _log_sigmoid, "log": _log, "log_": _log, "log2": _log, "log10": _log,
-    "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp,
+    "maximum": _maximum, "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp,
     "linalg_vector_norm": _norm, "pow": _power, "square": _power,
     "sum": _sum, "amax": _sum, "max": _sum, "logsumexp": _sum,
     "sub": _difference, "sub_": _difference, "rsub": _difference, "div": _quotient, "div_": _quotient, "reciprocal": _reciprocal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -73,7 +74,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
     for site in case.sites:
         nature = site.nature
         narrow = nature.kind == "scaled" and _most(site, nature) < SURE
-        if site.form in LOGITS and (_probability(nature) or narrow):
+        if site.form in LOGITS and (_probability(replace(nature, picked=False)) or narrow):
             variant = ""
         elif site.form in LOGARITHMS and _probability(nature):
             variant, nature = "logarithm", nature
