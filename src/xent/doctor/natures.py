@@ -94,6 +94,8 @@ class Natures:
     def _moved(self, step: Step, out: Value) -> Nature | None:
         x = step.ins[0]
         if step.op == "where":
+            if (z := self._where_positive(step)) is not None:
+                return Nature("rectified", z, inner="relu", step=step)
             inputs = [v for v in step.ins[1:] if v.learns] or step.ins[1:]
             if len(inputs) == 2 and step.op == "where":
                 return self._chosen(inputs[0], inputs[1], step.ins[0])
@@ -110,6 +112,14 @@ class Natures:
             axis = None
         picked = before.picked or _picks(step, before.axis)
         return replace(before, axis=axis, picked=picked)
+
+    def _where_positive(self, step: Step) -> Value | None:
+        """z where a step is z if z > 0 and 0 if not."""
+        condition, chosen, other = (step.args[i] if len(step.args) > i else None for i in range(3))
+        if not isinstance(condition, Value) or not isinstance(chosen, Value) or not chosen.learns:
+            return None
+        zero = isinstance(other, Value) and not other.learns and not bool(other.numbers.any())
+        return chosen if zero and _is_positive(condition, chosen) else None
 
     def _chosen(self, a: Value, b: Value, y: Value) -> Nature | None:
         """The probability of what is true: a where y is 1, 1 − a where it is 0."""
@@ -263,6 +273,9 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(a, Value) or not isinstance(b, Value):
         return None
     above, below = natures.of(a), natures.of(b)
+    shared = _sum_of(b, a)
+    if shared is not None and (above.kind in ("raw", "rectified") or (above.kind == "softmax" and above.axis == shared)):
+        return above if above.kind == "softmax" else Nature("shares", a, shared, step=step)
     if _one_more_than_size(b, a):
         return Nature("hard", a, low=-1.0, high=1.0, step=step)  # softsign
     if above.kind == "exp" and below.kind == "sum-exp" and same(above.z, below.z):
@@ -273,6 +286,15 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
         return _of_reciprocal(below, step)
     constant = _number(b)
     return _affine(above, 1 / constant, 0.0) if constant else None
+
+
+def _sum_of(total: Value, part: Value) -> int | None:
+    """The axis over which a value is the sum of another; None where it is not."""
+    while total.made_by is not None and total.made_by.op in (*VIEWS, "clamp_min", "add") and len(total.made_by.ins) == 1:
+        total = total.made_by.ins[0]
+    step = total.made_by
+    axes = step.argument(1, "dim") if step is not None and step.op == "sum" and same(step.ins[0], part) else None
+    return _axis(axes[0], part) if isinstance(axes, list | tuple) and len(axes) == 1 else None
 
 
 def _one_more_than_size(below: Value, z: Value) -> bool:
@@ -341,6 +363,8 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
             if constant is not None:
                 return _affine(natures.of(value), constant, 0.0)
             before = natures.of(value)
+            if not other.learns and _is_positive(other, value):
+                return Nature("rectified", value, inner="relu", step=step)
             if not other.learns and _noise(other):
                 return before if before.kind != "raw" else None  # dropout
             picks = {"y", "batch", "x"} & natures.trace.sources(other) or not other.tensor.is_floating_point()
@@ -351,6 +375,14 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(value, Value) or not isinstance(constant, int | float):
         return None
     return _affine(natures.of(value), float(constant), 0.0)
+
+
+def _is_positive(condition: Value, z: Value) -> bool:
+    """Whether a value is z > 0."""
+    while condition.made_by is not None and condition.made_by.op in COPYING and condition.made_by.ins:
+        condition = condition.made_by.ins[0]
+    step = condition.made_by
+    return step is not None and step.op in ("gt", "ge") and step.argument(1, "other") == 0 and same(step.ins[0], z)
 
 
 def _noise(value: Value) -> bool:
@@ -397,9 +429,11 @@ def _neg(natures: Natures, step: Step, out: Value) -> Nature | None:
 
 def _clamp(natures: Natures, step: Step, out: Value) -> Nature | None:
     before, low, high = natures.of(step.ins[0]), step.argument(1, "min"), step.argument(2, "max")
-    if before.squashed or before.is_log or before.kind in ("exp", "sum-exp"):
+    if before.squashed or before.is_log or before.kind in ("exp", "sum-exp", "shares"):
         eps = float(low) if isinstance(low, int | float) else 0.0
         return replace(before, eps=max(before.eps, eps if before.squashed else 0.0))
+    if before.kind == "rectified":
+        return before
     if isinstance(low, int | float) and low == 0 and high is None:
         return Nature("rectified", step.ins[0], inner="clamp", step=step)
     if isinstance(low, int | float) and isinstance(high, int | float) and high - low <= 4:

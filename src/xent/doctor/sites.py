@@ -245,6 +245,8 @@ def _picked(step: Step, x: Value, nature: Nature, z: Value) -> Site | None:
         place = step.argument(1 if step.op == "gather" else 2, "dim")
         if not isinstance(index, Value) or not isinstance(place, int):
             return None
+        if index.made_by is not None and index.made_by.op == "remainder":
+            index = index.made_by.ins[0]  # take_along_dim counts on from the start
         return Site("log-pick", x, index, place % len(x.shape), step=step, nature=nature)
     if step.op == "index":
         indices = [(i, v) for i, v in enumerate(step.argument(1, "indices") or ()) if isinstance(v, Value)]
@@ -297,6 +299,8 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
                     return site
     if straight and turned and any(_weighed_otherwise(v, nature.z) for v in (*straight, *turned)):
         return None  # r log(1 − a) + y log a: a negative binomial, say
+    if any(_rest_of_many(f) for v in turned for f in _factors(v)):
+        return None  # (n − y) log(1 − a) + y log a: a binomial
     for values, way in ((straight, 1), (turned, -1)):
         for value in values:
             for step in steps:
@@ -357,7 +361,13 @@ def _given_in(value: Value, depth: int = 0) -> list[Value]:
 def _complement(value: Value) -> Value | None:
     """y where a value is 1 − y."""
     step = value.made_by
-    return step.ins[0] if step is not None and step.op == "rsub" and step.ins else None
+    return step.ins[0] if step is not None and step.op == "rsub" and step.ins and step.argument(1, "other") == 1 else None
+
+
+def _rest_of_many(value: Value) -> bool:
+    """Whether a value is n − y, and n not 1."""
+    step = value.made_by
+    return step is not None and step.op == "rsub" and bool(step.ins) and step.argument(1, "other") != 1
 
 
 def _differences(steps: list[Step], natures: Natures) -> list[Site]:

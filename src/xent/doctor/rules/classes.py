@@ -35,7 +35,7 @@ def float_class_indices(case: Case) -> Found | None:
         form = y.is_floating_point() or narrow or (bool(site.raised) and tuple(y.shape) != rest)
         if not form or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel() or tuple(y.squeeze().shape) != rest:
             continue
-        whole = bool((y == y.round()).all())
+        whole = not y.is_floating_point() or bool((y == y.round()).all())
         aim = goal.of_site(case, site, "softmax", y.reshape(rest).long(), axis=site.axis) if whole else None
         variant = "column" if tuple(y.shape) != rest and not y.is_floating_point() else ""
         return Found({**words, "classes": classes_of(site) or 0}, variant, Cure("long-targets", words, (), aim))
@@ -72,9 +72,11 @@ def class_index_out_of_range(case: Case) -> Found | None:
     """Class numbers below 0 or beyond the last class."""
     for site in case.sites:
         k = site.option("valid_classes") or classes_of(site)
-        if not site.indexed or k is None or not isinstance(site.target, Value):
+        if not (site.indexed or site.form == "log-pick") or k is None or not isinstance(site.target, Value):
             continue
         y = site.target.numbers
+        if site.form == "log-pick":
+            y = _picked_in_earnest(case, site, y)
         if y.is_floating_point() or not y.numel() or tuple(y.shape) == site.input.shape:
             continue
         ignored = y == site.option("ignore_index", -100)
@@ -102,6 +104,17 @@ def class_index_out_of_range(case: Case) -> Found | None:
             Cure("count-from-zero" if from_one else "more-classes", words, ("more-classes",), aim),
         )
     return _out_of_range_by_hand(case)
+
+
+def _picked_in_earnest(case: Case, site: Site, y: Tensor) -> Tensor:
+    """Class numbers that picked, without those whose pick was masked out afterwards; they count from the end below 0."""
+    axis = site.axis or 0
+    y = y.squeeze(axis) if y.ndim == len(site.input.shape) and y.shape[axis] == 1 else y
+    if site.raised or y.is_floating_point() or bool((y >= 0).all()) or site.step is None or not site.step.outs:
+        return y
+    through = case.seen.gradient([site.step.outs[0].tensor])[0]
+    counts = None if through is None or through.numel() != y.numel() else (through != 0).reshape(y.shape)
+    return y if counts is None else torch.where(counts, y, torch.full_like(y, site.option("ignore_index", -100)))
 
 
 def _out_of_range_by_hand(case: Case) -> Found | None:

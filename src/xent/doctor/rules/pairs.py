@@ -333,6 +333,8 @@ def _wanted_axis(case: Case, site: Site) -> int | None:
 def sigmoid_for_exclusive_classes(case: Case) -> Found | None:
     """One sigmoid a class where exactly one is right: a choice (one-vs-rest), unless the wrong ones are never pushed down."""
     for site in case.sites:
+        if site.nature.inner == "hard" and site.form == "log-sigmoid-pick":
+            continue  # a probability of some other making, clamped
         if site.form == "log-sigmoid-pick" or (site.form in ("nll", "log-pick") and site.nature.inner == "sigmoid"):
             words = _words(case, site)
             picked = site.axis if site.axis is not None else len(site.input.shape) - 1
@@ -476,8 +478,8 @@ def rectified_logits(case: Case) -> Found | None:
     """Logits behind a ReLU: no class can be argued against, and where all are zero nothing is learned."""
     for site in case.sites:
         z = site.input if site.form in (*LOGITS, "multi-margin", "logistic") else site.nature.z
-        if site.form in ERRORS and not site.nature.squashed:
-            continue
+        if (site.form in ERRORS and not site.nature.squashed) or site.nature.inner == "raw":
+            continue  # the logarithm of a probability of some other making
         if site.form in ("poisson", "gaussian") or (site.nature.kind == "raw" and site.form not in (*LOGITS, "log-pick")):
             continue
         nature = case.nature(z)
