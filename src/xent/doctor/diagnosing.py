@@ -155,7 +155,7 @@ def _missing(case: Case, rule: Rule) -> tuple[str, str] | None:
     """What a rule needs and this case does not have: a key of the texts, and a detail."""
     for need in rule.needs:
         if need in ("cost", "gradient") and (case.seen.cost is None or not case.seen.cost.requires_grad):
-            return "no-cost", case.seen.raised
+            return "no-cost", case.seen.raised.partition("\n")[0]
         if need in ("target", "pairing") and not case.sites:
             return "no-site", ""
         if need == "pairing" and not case.pairings:

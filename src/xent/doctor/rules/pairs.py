@@ -162,11 +162,28 @@ def logits_as_probabilities(case: Case) -> Found | None:
             return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
         nature = case.nature(step.outs[0])
         x = step.ins[0]
-        raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_undone(x))
+        raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_shared(case, _undone(x)))
         if (raw or _clamped(case, nature)) and _meets_target(case, step.outs[0]):
-            x = _undone(x)
+            x = _shared(case, _undone(x))
             site = Site("bce-by-hand", x, _partner(step.outs[0]), step=step, nature=case.nature(x))
             return _raw(case, site, x, "")
+    return _refused(case)
+
+
+def _shared(case: Case, value: Value) -> Value:
+    """A value before it was divided by its sum."""
+    nature = case.nature(value)
+    return nature.z if nature.kind == "shares" else value
+
+
+def _refused(case: Case) -> Found | None:
+    """Weighted sums that a distribution refused as its probabilities, after it had compared them with 0 and 1."""
+    if not isinstance(case.seen.error, ValueError) or "probs" not in case.seen.raised:
+        return None
+    for step in reversed(case.trace.steps[-12:]):
+        x = _shared(case, step.ins[0]) if step.op in ("ge", "le", "gt", "lt") and step.ins else None
+        if x is not None and x.learns and case.straight(x):
+            return _raw(case, Site("bce-by-hand", x, step=step, nature=case.nature(x)), x, "")
     return None
 
 
@@ -242,13 +259,16 @@ def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
     numbers = value.numbers.double()
     outside = float(((numbers < 0) | (numbers > 1)).double().mean()) if numbers.numel() else 0.0
     words = _words(case, site, case.nature(value)) | {"layer": _layer(case, value)}
-    if variant:
-        axis = site.axis if site.axis is not None else 1
-        target = site.target.numbers if isinstance(site.target, Value) else None
+    target = site.target.numbers if isinstance(site.target, Value) else None
+    exclusive = bool(variant) or any(case.nature(step.outs[0]).kind == "shares" for step in value.used_by if step.outs)
+    if exclusive or (target is not None and (tuple(target.shape) != site.input.shape or one_hot(target) is not None)):
+        axis = site.axis if site.axis is not None else max(len(value.shape) - 1, 0)
+        axis = 1 if variant and site.axis is None else axis
+        if target is not None and tuple(target.shape) != site.input.shape and target.ndim == len(value.shape):
+            target = target.squeeze(axis)
         aim = None if target is None else goal.of_site(case, site, "softmax", target, axis=axis, z=value)
         cure = Cure("cross-entropy-on-logits", words, ("log-softmax-nll",), aim)
     else:
-        target = site.target.numbers if isinstance(site.target, Value) else None
         aim = None if target is None else goal.of_site(case, site, "sigmoid", target, z=value)
         cure = Cure("bce-on-logits", words, ("add-sigmoid",), aim)
     least, most = (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
