@@ -163,11 +163,17 @@ def logits_as_probabilities(case: Case) -> Found | None:
         nature = case.nature(step.outs[0])
         x = step.ins[0]
         raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_shared(case, _undone(x)))
-        if (raw or _clamped(case, nature)) and _meets_target(case, step.outs[0]):
+        if (raw or _clamped(case, nature)) and (_meets_target(case, step.outs[0]) or _makes_nan(case, step)):
             x = _shared(case, _undone(x))
             site = Site("bce-by-hand", x, _partner(step.outs[0]), step=step, nature=case.nature(x))
             return _raw(case, site, x, "")
     return _refused(case)
+
+
+def _makes_nan(case: Case, step: Step) -> bool:
+    """Whether the cost is nan of this logarithm."""
+    cost, out = case.seen.cost, step.outs[0].numbers
+    return cost is not None and bool(cost.detach().isnan()) and bool(out.isnan().any()) and not bool(step.ins[0].numbers.isnan().any())
 
 
 def _shared(case: Case, value: Value) -> Value:

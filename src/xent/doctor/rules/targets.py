@@ -166,8 +166,8 @@ def _crossed_by_hand(case: Case) -> Found | None:
 
 
 def _spread(value: Value) -> bool:
-    """Whether the criterion itself gave a value another axis: where it did so to both sides, all pairs are meant."""
-    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS and not value.made_by.in_model:
+    """Whether a value was given another axis by hand: where both sides were, all pairs are meant."""
+    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS:
         if value.made_by.op == "unsqueeze":
             return True
         value = value.made_by.ins[0]
