@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, contractions, original
+from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
+from xent.doctor.contracted import contractions
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen

@@ -181,8 +181,9 @@ class Trace:
         ins: list[Value] = []
         held = self._held((args, kwargs), ins)
         where = self.where[-1] if self.where else ""
+        name = _named(func)
         step = Step(
-            len(self.steps), _named(func), func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
+            len(self.steps), name, func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
             self.open
         )  # fmt: skip
         for value in ins:

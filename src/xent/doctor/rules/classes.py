@@ -14,7 +14,6 @@ from xent.doctor.rules.looks import PICKS, classes_of, one_hot, said, signed
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Value
 
-
 MASKS = ("mul", "mul_", "where", "masked_fill", "masked_fill_")
 """What a mask is laid on with."""
 
