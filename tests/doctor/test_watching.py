@@ -131,7 +131,7 @@ def test_a_fault_is_told_at_the_first_step_and_then_nothing_hangs_on_the_model()
             criterion(model(x), y).backward()
             optimizer.step()
             assert [f.rule for f in seen.findings] == ["probabilities-as-logits"]
-            assert not (model._forward_hooks or model._forward_pre_hooks or criterion._forward_pre_hooks)
+            assert not [*model._forward_hooks, *model._forward_pre_hooks, *criterion._forward_pre_hooks]
     assert [look.step for look in seen.looks] == [1]
 
 

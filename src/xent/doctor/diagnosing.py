@@ -143,7 +143,14 @@ def _ask(case: Case, rules: list[Rule]) -> tuple[list[tuple[Rule, Found]], list[
         why = _missing(case, rule)
         if why is not None:
             unchecked.append(Unchecked(rule.id, *why))
-        one = rule.test(case)
+        try:
+            one = rule.test(case)
+        except Exception as error:  # a mistake of this rule is no reason to keep the others to ourselves
+            unchecked = [
+                *(u for u in unchecked if u.rule != rule.id),
+                Unchecked(rule.id, "broke", f"{type(error).__name__}: {error}"),
+            ]
+            continue
         if one is not None:
             found.append((rule, one))
             unchecked = [u for u in unchecked if u.rule != rule.id]

@@ -104,7 +104,8 @@ class Case:
         """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
         z = original(z)
         steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns and (s.call is None or "output" not in s.call.args))
-        return any((n := self.nature(s.outs[0])).is_log and original(n.z) is z for s in steps)
+        logs = [s.outs[0] for s in steps if (n := self.nature(s.outs[0])).is_log and original(n.z) is z]
+        return any(user.op not in ("exp", "detach", *VIEWS) for log in logs for user in log.used_by)
 
     def _is_input(self, value: Value) -> bool:
         twins = [v for v in self.trace.values if v.role == "x" and v.made_by is None and v.shape == value.shape and v is not value]
@@ -226,7 +227,10 @@ def gather(seen: Observation) -> Case:
         except Unseen as why:
             case.unread.append((site, str(why)))
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
-        targets = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
+        leaves = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
+        shapes = {answer.shape for answer in seen.outputs}
+        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.roles(v) & {"y", "batch"}]
+        targets = [*leaves, *made[:4]]  # one-hot labels, say
         hidden = pairing.opaque(seen, natures, seen.outputs, targets)
         if hidden is not None:
             case.sites.append(hidden)

@@ -172,6 +172,8 @@ def _opposite(product: Value, z: Value) -> bool:
     """Whether yz is taken from log(1 + e^z), in whatever form, without a factor at either."""
     for step in product.used_by:
         others = [v for v in step.ins if v is not product]
+        if not step.outs:
+            continue
         if step.op in VIEWS or step.op == "neg":
             return _opposite(step.outs[0], z)
         if step.op not in ("sub", "rsub", "add") or not others or step.argument(2, "alpha", 1) != 1:
@@ -196,7 +198,7 @@ def _unscaled(value: Value) -> Value:
 def _log1p_of_exp(z: Value, steps: list[Step]) -> bool:
     """Whether e^z goes on into log(1 + e^z), or is divided by, as in a softmax."""
     powers = [s.outs[0] for s in steps if s.op == "exp" and s.ins and original(s.ins[0]) is original(z)]
-    onward = [(v, s) for v in powers for s in v.used_by if s.op in ("log1p", "add", "div", "log", "sum")]
+    onward = [(v, s) for v in powers for s in v.used_by if s.outs and s.op in ("log1p", "add", "div", "log", "sum")]
     return any(len(s.outs[0].shape) >= len(v.shape) for v, s in onward)
 
 
@@ -226,6 +228,11 @@ def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
         site = _picked(step, x, nature, z)
         if site is not None:
             return site
+    for step, value in logs:
+        nature = natures.of(value)
+        y = next((f for f in _factors(value) if f.shape == value.shape and _of_batch(f)), None)
+        if y is not None and not nature.turned and not nature.picked:
+            return Site("log-weighted", value, y, axis, step=step, nature=nature)
     return None
 
 
@@ -339,9 +346,11 @@ def _factors(value: Value, depth: int = 0) -> list[Value]:
     """The given factors of the product that a value goes into."""
     found: list[Value] = []
     for step in value.used_by if depth < 6 else ():
+        if not step.outs:
+            continue
         if step.op == "neg" or step.op in VIEWS:
             found += _factors(step.outs[0], depth + 1)
-        elif step.op in ("mul", "mul_") and step.outs:
+        elif step.op in ("mul", "mul_"):
             for other in (v for v in step.ins if v is not value):
                 found += _given_in(other)
             found += _factors(step.outs[0], depth + 1)

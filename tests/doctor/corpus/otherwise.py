@@ -90,6 +90,39 @@ def a_squared_error_as_a_scalar_product():
     return Net(torch.sigmoid), criterion, (rows(), labels())
 
 
+@fault("probabilities-as-logits")
+def a_sigmoid_under_a_margin_cost():
+    return Net(torch.sigmoid, k=1), nn.SoftMarginLoss(), (rows(), 2 * yes_no()[:, None] - 1)
+
+
+@fault("softmax-wrong-axis")
+def a_softmax_over_all_pixels():
+    class Pixels(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c = nn.Conv2d(2, 3, 3, padding=1)
+
+        def forward(self, x):
+            z = self.c(x)
+            return z.flatten(2).log_softmax(2).view_as(z)
+
+    return Pixels(), nn.NLLLoss(), (torch.randn(2, 2, 5, 5), labels(50).view(2, 5, 5))
+
+
+@fault("softmax-for-independent-labels")
+def a_focal_cost_of_shared_probabilities():
+    def criterion(p, y):
+        p = p.clamp(1e-6, 1 - 1e-6)
+        return -(y * (1 - p) ** 2 * p.log() + (1 - y) * p**2 * (1 - p).log()).mean()
+
+    return Net(softmax), criterion, (rows(), (torch.rand(32, 3) > 0.5).float())
+
+
+@fault("squared-error-on-squashed-output")
+def a_brier_score_of_exponentials():
+    return mlp(k=3), lambda z, y: ((z.log_softmax(1).exp() - hot(y)) ** 2).sum(1).mean(), (rows(), labels())
+
+
 @fault("squared-error-on-squashed-output")
 def a_squared_error_of_the_right_class_alone():
     return Net(softmax), lambda p, y: ((1 - p.gather(1, y[:, None])) ** 2).mean(), (rows(), labels())

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from xent.doctor import goal
+from xent.doctor.carrying import carry
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
@@ -17,6 +18,7 @@ from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
 
 LOGITS = ("cross-entropy", "bce-logits")
+MARGINS = (*LOGITS, "logistic")
 BCE = ("bce", "bce-logits", "bce-by-hand")
 SURE = 0.95
 """Logits are narrow where no class can get this probability."""
@@ -49,7 +51,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
     for site in case.sites:
         nature = site.nature
         narrow = nature.kind == "scaled" and _most(site, nature) < SURE
-        if site.form in LOGITS and (_probability(replace(nature, picked=False)) or narrow):
+        if site.form in MARGINS and (_probability(replace(nature, picked=False)) or narrow):
             variant = ""
         elif site.form in LOGARITHMS and _probability(nature):
             variant, nature = "logarithm", nature
@@ -75,7 +77,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
 
 def _classes(site: Site) -> int:
     shape = site.input.shape
-    if site.form == "bce-logits":
+    if site.form in ("bce-logits", "logistic"):
         return 2
     return shape[site.axis] if site.axis is not None and site.axis < len(shape) else (shape[-1] if shape else 1)
 
@@ -88,7 +90,7 @@ def _best_probability(site: Site) -> float:
 
 def _most(site: Site, nature: Nature) -> float:
     """The most that a model can say about a class, when its logits end where a nature ends."""
-    if site.axis is None and site.form == "bce-logits":
+    if site.axis is None and site.form in ("bce-logits", "logistic"):
         return 1 / (1 + math.exp(-max(nature.high, -nature.low)))
     return 1 / (1 + (_classes(site) - 1) * math.exp(nature.low - nature.high))
 
@@ -98,7 +100,7 @@ def bounded_logits(case: Case) -> Found | None:
     """Logits that cannot leave a narrow range: no answer can ever be sure."""
     for site in case.sites:
         inner = case.nature(site.nature.z) if site.nature.is_log else site.nature
-        if site.form not in LOGITS and not site.nature.is_log:
+        if site.form not in MARGINS and not site.nature.is_log:
             continue
         if inner.kind not in ("tanh", "sigmoid", "hard") or inner.picked or _probability(inner) or not _most(site, inner) < SURE:
             continue
@@ -163,14 +165,33 @@ def softmax_wrong_axis(case: Case) -> Found | None:
                     {**words, "ran": 0, "size": site.input.shape[0]}, "samples", Cure("one-logit-bce", words, ("two-classes",), aim)
                 )
             continue
-        if ran is None or wanted is None or ran == wanted or wanted >= len(site.input.shape):
+        if wanted is None or wanted >= len(site.input.shape):
             continue
+        if ran is None and _shared_out_over_others(case, site, wanted):
+            ran = nature.step.argument(1, "dim") % len(nature.z.shape) if nature.step else None
+            size = nature.z.shape[ran] if ran is not None else 0
+        elif ran is None or ran == wanted:
+            continue
+        else:
+            size = site.input.shape[ran]
         words = placed(case, site)
         y = site.target.numbers if isinstance(site.target, Value) else None
         aim = None if y is None else goal.of_site(case, site, "softmax", y, axis=wanted, z=nature.z)
-        evidence = {**words, "ran": ran, "wanted": wanted, "size": site.input.shape[ran], "classes": site.input.shape[wanted]}
+        evidence = {**words, "ran": ran, "wanted": wanted, "size": size, "classes": site.input.shape[wanted]}
         return Found(evidence, "", Cure("right-axis", {**words, "wanted": str(wanted)}, ("drop-squashing",), aim))
     return None
+
+
+def _shared_out_over_others(case: Case, site: Site, wanted: int) -> bool:
+    """Whether elements along the wanted axis belong to different sums of the softmax, which ran before a reshape."""
+    step = site.nature.step
+    if step is None or step.op not in ("_softmax", "_log_softmax") or site.nature.picked:
+        return False
+    out, axis = step.outs[0], step.argument(1, "dim") % len(step.outs[0].shape)
+    rest = [n for i, n in enumerate(out.shape) if i != axis]
+    group = torch.arange(math.prod(rest)).reshape(rest).unsqueeze(axis).expand(out.shape).contiguous()
+    moved = carry(case.trace, out, site.input, group.to(out.tensor.device))
+    return moved is not None and bool((moved != moved.select(wanted, 0).unsqueeze(wanted)).any())
 
 
 def _wanted_axis(case: Case, site: Site) -> int | None:
