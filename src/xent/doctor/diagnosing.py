@@ -22,8 +22,15 @@ from xent.errors import ModelError, UnknownNameError
 OUTSHINES = {
     "all-ignored": {"non-finite", "untrained-parameters"},
     "class-index-out-of-range": {"non-finite"},
-    "zero-class-weight": {"non-finite"},
-    "logits-as-probabilities": {"non-finite", "dead-probability-bce", "initial-cost", "large-logits", "output-bias"},
+    "zero-class-weight": {"non-finite", "single-class-batch"},
+    "logits-as-probabilities": {
+        "non-finite",
+        "dead-probability-bce",
+        "initial-cost",
+        "large-logits",
+        "output-bias",
+        "sigmoid-for-exclusive-classes",
+    },
     "probabilities-as-logits": {"double-log-softmax"},
     "one-class-softmax": {"softmax-wrong-axis", "squared-error-on-squashed-output", "single-class-batch", "untrained-parameters"},
     "softmax-wrong-axis": {

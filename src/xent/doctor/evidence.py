@@ -82,7 +82,7 @@ class Case:
         if "y" in roles:
             same_as_x = [v for v in self.trace.leaves(site.target) if v.role == "y" and self._is_input(v)]
             return not same_as_x
-        return "batch" in roles
+        return "batch" in roles and "param" not in roles  # what a model said of them is no target of the batch
 
     def unreachable(self, site: Site) -> bool:
         """Whether targets lie outside of what a squashed answer can reach."""

@@ -269,6 +269,7 @@ def _picked(step: Step, x: Value, nature: Nature, z: Value) -> Site | None:
             return None
         if len(other.shape) != len(x.shape) or axis is None or (axis < len(other.shape) and other.shape[axis] != x.shape[axis]):
             return None
+        other = other.made_by.ins[0] if other.made_by is not None and other.made_by.op == "neg" else other
         return Site("log-weighted", x, other, axis, step=step, nature=nature)
     return None
 
