@@ -349,7 +349,8 @@ def _factors(value: Value, depth: int = 0) -> list[Value]:
     for step in value.used_by if depth < 6 else ():
         if not step.outs:
             continue
-        if step.op == "neg" or step.op in VIEWS:
+        shifted = step.op in ("sub", "rsub", "add") and sum(v.learns for v in step.ins) == 1
+        if step.op == "neg" or shifted or step.op in VIEWS:
             found += _factors(step.outs[0], depth + 1)
         elif step.op in ("mul", "mul_"):
             for other in (v for v in step.ins if v is not value):

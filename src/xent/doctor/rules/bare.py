@@ -107,12 +107,18 @@ def _uses(value: Value) -> list[Step]:
     return found
 
 
-def _partner(value: Value) -> Value | None:
+def _partner(value: Value, depth: int = 0) -> Value | None:
+    """What a logarithm is multiplied by, or picked with; given numbers may be added before, as log p in p (log p − log q)."""
     for step in value.used_by:
+        given = [v for v in step.ins if not v.learns]
         if step.op == "mul":
-            return next((v for v in step.ins if not v.learns and v.tensor.numel() > 1), None)
+            return next((v for v in given if v.tensor.numel() > 1), None)
         if step.op == "gather":
             return step.ins[1]
+        if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(given) == len(step.ins) - 1:
+            further = _partner(step.outs[0], depth + 1)
+            if further is not None:
+                return further
     return None
 
 

@@ -150,7 +150,8 @@ def class_axis(case: Case) -> Found | None:
             continue
         shape, y = site.input.shape, site.target.shape
         rest = (*shape[: site.axis], *shape[site.axis + 1 :])
-        told = case.features(site.input)
+        whole = site.nature.is_log and site.nature.z.shape == site.input.shape
+        told = case.features(site.nature.z if whole else site.input)
         words = said(case, site) | {"axis": str(site.axis)}
         misplaced = None
         if told is not None and told[1] > 1:

@@ -292,7 +292,9 @@ def squared_error_on_squashed_output(case: Case) -> Found | None:
         site = pairing.site
         if site.form not in ERRORS or pairing.squash not in ("sigmoid", "tanh", "softmax", "hard"):
             continue
-        if case.has_logarithm(site.nature.z) or any(o.form not in ERRORS and o.nature.z is site.nature.z for o in case.sites):
+        if case.has_logarithm(site.nature.z) or any(
+            o.form not in ERRORS and site.nature.z in (o.nature.z, o.input) for o in case.sites
+        ):
             continue  # another cost corrects the same logits
         classes = pairing.hard and case.from_targets(site)
         stalled, wrong = int(pairing.stalled.sum()), int(pairing.wrong.sum())
