@@ -61,6 +61,7 @@ def test_a_planted_fault_is_found_and_nothing_else(name):
     diagnosis = diagnosed(SICK[name].make)
     assert {f.rule for f in diagnosis.findings} == {SICK[name].rule, *OTHERS_TOO.get(name, ())}, str(diagnosis)
     assert not diagnosis.ok
+    assert not [u for u in diagnosis.unchecked if u.reason == "broke"], diagnosis.unchecked
     for language in texts.LANGUAGES:
         assert not re.search(r"\{[a-z_0-9]*\}|gain nan", diagnosis.text(language)), diagnosis.text(language)
 
@@ -69,6 +70,7 @@ def test_a_planted_fault_is_found_and_nothing_else(name):
 def test_a_healthy_model_is_left_alone(name):
     diagnosis = diagnosed(HEALTHY[name])
     assert not [f.rule for f in diagnosis.findings if f.severity == "error" or f.rule in PAIRING], str(diagnosis)
+    assert not [u for u in diagnosis.unchecked if u.reason == "broke"], diagnosis.unchecked
     assert {f.rule for f in diagnosis.findings} <= TRUE_OF_HEALTHY.get(name, set()), str(diagnosis)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from xent import texts
 from xent.cli.flags import as_json
 from xent.doctor import diagnose
-from xent.doctor.rules import RULES
+from xent.doctor.rules import RULES, Rule
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,18 @@ def test_every_rule_tells_its_numbers(name, language):
         assert finding.title(language) in text
         assert len(finding.why(language).splitlines()) <= 2
         json.loads(as_json(finding.as_dict(language)))
+
+
+def test_a_rule_that_fails_keeps_the_others_from_nobody(monkeypatch):
+    def fails(case):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setitem(RULES, "initial-cost", Rule("initial-cost", "warning", (), fails))
+    diagnosis = diagnosed(SICK["softmax_module_then_cross_entropy"].make)
+    assert [f.rule for f in diagnosis.findings] == ["probabilities-as-logits"]
+    (unchecked,) = [u for u in diagnosis.unchecked if u.rule == "initial-cost"]
+    for language in texts.LANGUAGES:
+        assert "ZeroDivisionError: of all things" in unchecked.told(language)
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import xent.torch
+from xent.doctor import watching
+from xent.doctor.trace import Step, Value
 from xent.errors import InputError
 from xent.torch import watch
 
@@ -117,6 +121,65 @@ def test_learning_that_stalls_as_the_gain_falls():
     assert seen.looks[1].gain > 10 * seen.looks[-1].gain
     assert "stalled" in finding.what()
     assert "停滞" in finding.what("zh")
+
+
+def test_a_fault_is_told_at_the_first_step_and_then_nothing_hangs_on_the_model():
+    model, criterion = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1)), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, criterion) as seen:
+        for x, y in batches([16] * watching.AFTER):
+            criterion(model(x), y).backward()
+            optimizer.step()
+            assert [f.rule for f in seen.findings] == ["probabilities-as-logits"]
+            assert not [*model._forward_hooks, *model._forward_pre_hooks, *criterion._forward_pre_hooks]
+    assert [look.step for look in seen.looks] == [1]
+
+
+def test_looks_come_again_as_far_apart_as_they_cost(monkeypatch):
+    model, criterion = nn.Linear(4, 3), nn.CrossEntropyLoss()
+    asked = []
+    monkeypatch.setattr(watching, "_pause", lambda moments, took: asked.append((len(moments), took)) or 5)
+    with watch(model, criterion) as seen:
+        loop(model, criterion, batches([16] * 40))
+    n = watching.AFTER
+    assert [look.step for look in seen.looks] == [1, n + 7, 2 * n + 13]
+    assert {length for length, _ in asked} == {n + 2}
+    assert all(took > 0 for _, took in asked)
+
+
+def moments(*steps):
+    """When each of these intervals ended, in seconds."""
+    out = [100.0]
+    for step in steps:
+        out.append(out[-1] + step)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("steps", "took", "cost"),
+    [
+        ([0.051] + [0.001] * 8, 0.05, 0.05),  # the look, and nothing else
+        ([0.061] + [0.003, 0.002] + [0.001] * 6, 0.05, 0.063),  # hooks before it, and slower steps after
+        ([0.051] + [0.001] * 3 + [10.0] + [0.001] * 4, 0.05, 0.1),  # an evaluation is not the look's
+        ([0.0012] + [0.001] * 8, 0.0, 0.0002),  # nothing could be looked at: the hooks alone
+    ],
+)
+def test_a_pause_makes_a_look_a_small_share(steps, took, cost):
+    assert watching._pause(moments(*steps), took) == pytest.approx(max(cost / (watching.SHARE * 0.001), watching.AFTER), abs=1)
+
+
+def test_a_look_leaves_nothing_for_the_garbage_collector():
+    model, criterion = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), nn.CrossEntropyLoss()
+    gc.collect()
+    gc.disable()
+    try:
+        with watch(model, criterion, every=1) as seen:
+            loop(model, criterion, batches([16] * 3))
+        left = [thing for thing in gc.get_objects() if type(thing) in (Value, Step)]
+    finally:
+        gc.enable()
+    assert len(seen.looks) == 3
+    assert not left
 
 
 def test_training_is_the_same_with_and_without():

@@ -65,24 +65,25 @@ def running_axis(index: Tensor) -> int | None:
 
 def again(step: Step, x: Value, numbers: Tensor, out: Value) -> Tensor | None:
     """A view run again on other numbers of x's shape."""
-
-    def put(thing: Any) -> Any:
-        if isinstance(thing, Value):
-            return numbers if thing is x else thing.numbers
-        return [put(one) for one in thing] if isinstance(thing, list | tuple) else thing
-
     if step.op == "_to_copy":
         return numbers
     if step.op == "constant_pad_nd":
         return None
     try:
         with torch.no_grad():
-            got = step.func(*put(step.args), **{k: put(v) for k, v in step.kwargs.items()})
+            got = step.func(*_put(step.args, x, numbers), **{k: _put(v, x, numbers) for k, v in step.kwargs.items()})
     except (RuntimeError, IndexError, TypeError, ValueError):
         return None
     if isinstance(got, list | tuple):
         got = got[step.outs.index(out)] if out in step.outs else None
     return got if isinstance(got, Tensor) and tuple(got.shape) == out.shape else None
+
+
+def _put(thing: Any, x: Value, numbers: Tensor) -> Any:
+    """Arguments with their numbers, and others for those of x."""
+    if isinstance(thing, Value):
+        return numbers if thing is x else thing.numbers
+    return [_put(one, x, numbers) for one in thing] if isinstance(thing, list | tuple) else thing
 
 
 ELEMENTWISE = names(
@@ -105,7 +106,7 @@ def path(trace: Trace, start: Value, end: Value) -> list[tuple[Step, Value, Valu
             return None
         if step.op not in VIEWS and step.op not in ELEMENTWISE:
             return None
-        before = next((v for v in step.ins if v.shape and _leads(v, start)), None)
+        before = next((v for v in step.ins if v.shape and leads(v, start)), None)
         if before is None:
             return None
         steps.append((step, before, now))
@@ -113,7 +114,7 @@ def path(trace: Trace, start: Value, end: Value) -> list[tuple[Step, Value, Valu
     return steps[::-1]
 
 
-def _leads(value: Value, start: Value) -> bool:
+def leads(value: Value, start: Value) -> bool:
     """Whether a value was made from another."""
     seen, todo = set(), [value]
     while todo:

@@ -148,8 +148,8 @@ class Runs:
         """(cost, z): the user's own cost, or that of the goal on the logits that were caught."""
         made = self.goal.z.made_by
         assert made is not None
-        n = sum(step.op == made.op for step in self.seen.trace.steps[: made.index])
-        tap = Tap(n, made.outs.index(self.goal.z), made.op)
+        n = sum(step.ran == made.ran for step in self.seen.trace.steps[: made.index])
+        tap = Tap(n, made.outs.index(self.goal.z), made.ran)
         cost = None
         try:
             with torch.enable_grad(), tap:

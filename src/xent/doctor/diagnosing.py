@@ -22,8 +22,15 @@ from xent.errors import ModelError, UnknownNameError
 OUTSHINES = {
     "all-ignored": {"non-finite", "untrained-parameters"},
     "class-index-out-of-range": {"non-finite"},
-    "zero-class-weight": {"non-finite"},
-    "logits-as-probabilities": {"non-finite", "dead-probability-bce", "initial-cost", "large-logits", "output-bias"},
+    "zero-class-weight": {"non-finite", "single-class-batch"},
+    "logits-as-probabilities": {
+        "non-finite",
+        "dead-probability-bce",
+        "initial-cost",
+        "large-logits",
+        "output-bias",
+        "sigmoid-for-exclusive-classes",
+    },
     "probabilities-as-logits": {"double-log-softmax"},
     "one-class-softmax": {"softmax-wrong-axis", "squared-error-on-squashed-output", "single-class-batch", "untrained-parameters"},
     "softmax-wrong-axis": {
@@ -105,7 +112,7 @@ def diagnose(
     model = checked(model, criterion, batch, forward)
     with torch.inference_mode(False), guard.untouched(model, criterion), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the user's own code said them before
-        seen = observe(model, criterion, batch, forward)
+        seen = observe(model, criterion, batch, forward, again=try_cures)
         case = evidence.gather(seen)
         found, unchecked = _ask(case, asked)
         if seen.error is not None and not any(_severity(rule, f) == "error" for rule, f in found):
@@ -115,12 +122,14 @@ def diagnose(
             ) from seen.error
         until = time.perf_counter() + seconds
         findings = [_finding(case, rule, one, until if try_cures else -math.inf) for rule, one in found]
-        return Diagnosis(
+        diagnosis = Diagnosis(
             tuple(sorted(findings, key=lambda f: -SEVERITIES.index(f.severity))),
             tuple(unchecked),
             Picture.of(case),
             type(model).__name__,
         )
+        seen.trace.forget()
+        return diagnosis
 
 
 def _asked(rules: Iterable[str] | None) -> list[Rule]:
@@ -141,7 +150,14 @@ def _ask(case: Case, rules: list[Rule]) -> tuple[list[tuple[Rule, Found]], list[
         why = _missing(case, rule)
         if why is not None:
             unchecked.append(Unchecked(rule.id, *why))
-        one = rule.test(case)
+        try:
+            one = rule.test(case)
+        except Exception as error:  # a mistake of this rule is no reason to keep the others to ourselves
+            unchecked = [
+                *(u for u in unchecked if u.rule != rule.id),
+                Unchecked(rule.id, "broke", f"{type(error).__name__}: {error}"),
+            ]
+            continue
         if one is not None:
             found.append((rule, one))
             unchecked = [u for u in unchecked if u.rule != rule.id]
@@ -153,7 +169,7 @@ def _missing(case: Case, rule: Rule) -> tuple[str, str] | None:
     """What a rule needs and this case does not have: a key of the texts, and a detail."""
     for need in rule.needs:
         if need in ("cost", "gradient") and (case.seen.cost is None or not case.seen.cost.requires_grad):
-            return "no-cost", case.seen.raised
+            return "no-cost", case.seen.raised.partition("\n")[0]
         if need in ("target", "pairing") and not case.sites:
             return "no-site", ""
         if need == "pairing" and not case.pairings:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
 from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
+from xent.doctor.contracted import contractions
 from xent.doctor.natures import MIXING, Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
@@ -81,7 +82,7 @@ class Case:
         if "y" in roles:
             same_as_x = [v for v in self.trace.leaves(site.target) if v.role == "y" and self._is_input(v)]
             return not same_as_x
-        return "batch" in roles
+        return "batch" in roles and "param" not in roles  # what a model said of them is no target of the batch
 
     def unreachable(self, site: Site) -> bool:
         """Whether targets lie outside of what a squashed answer can reach."""
@@ -103,7 +104,8 @@ class Case:
         """Whether the logarithm of the squashed z is in the cost too, so that what squares it is a factor and no cost."""
         z = original(z)
         steps = (s for s in self.trace.steps if s.outs and s.outs[0].learns and (s.call is None or "output" not in s.call.args))
-        return any((n := self.nature(s.outs[0])).is_log and original(n.z) is z for s in steps)
+        logs = [s.outs[0] for s in steps if (n := self.nature(s.outs[0])).is_log and original(n.z) is z]
+        return any(user.op not in ("exp", "detach", *VIEWS) for log in logs for user in log.used_by)
 
     def _is_input(self, value: Value) -> bool:
         twins = [v for v in self.trace.values if v.role == "x" and v.made_by is None and v.shape == value.shape and v is not value]
@@ -119,7 +121,7 @@ class Case:
             step = value.made_by
             if step is None or not step.ins:
                 return None
-            if step.op in MIXING and self._weight(step):
+            if step.op in MIXING and (self._weight(step) or "norm" in step.op):
                 if "norm" not in step.op:
                     return step
                 value = step.ins[0]
@@ -214,6 +216,7 @@ def original_parameter(value: Value) -> Value | None:
 
 def gather(seen: Observation) -> Case:
     """The case of an observation."""
+    contractions(seen.trace)
     natures = Natures(seen.trace)
     own = seen.criterion is None or seen.forward is not None
     found = sites.find(seen.trace, natures, own=own)
@@ -224,7 +227,10 @@ def gather(seen: Observation) -> Case:
         except Unseen as why:
             case.unread.append((site, str(why)))
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
-        targets = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
+        leaves = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
+        shapes = {answer.shape for answer in seen.outputs}
+        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.roles(v) & {"y", "batch"}]
+        targets = [*leaves, *made[:4]]  # one-hot labels, say
         hidden = pairing.opaque(seen, natures, seen.outputs, targets)
         if hidden is not None:
             case.sites.append(hidden)

@@ -94,6 +94,8 @@ class Natures:
     def _moved(self, step: Step, out: Value) -> Nature | None:
         x = step.ins[0]
         if step.op == "where":
+            if (z := self._where_positive(step)) is not None:
+                return Nature("rectified", z, inner="relu", step=step)
             inputs = [v for v in step.ins[1:] if v.learns] or step.ins[1:]
             if len(inputs) == 2 and step.op == "where":
                 return self._chosen(inputs[0], inputs[1], step.ins[0])
@@ -108,8 +110,16 @@ class Natures:
             axis = moved_axis(step, x, out, axis)
         elif axis is not None and out.shape != x.shape:
             axis = None
-        picked = before.picked or step.op in ("gather", "index", "take_along_dim", "select", "masked_select", "take")
+        picked = before.picked or _picks(step, before.axis)
         return replace(before, axis=axis, picked=picked)
+
+    def _where_positive(self, step: Step) -> Value | None:
+        """z where a step is z if z > 0 and 0 if not."""
+        condition, chosen, other = (step.args[i] if len(step.args) > i else None for i in range(3))
+        if not isinstance(condition, Value) or not isinstance(chosen, Value) or not chosen.learns:
+            return None
+        zero = isinstance(other, Value) and not other.learns and not bool(other.numbers.any())
+        return chosen if zero and _is_positive(condition, chosen) else None
 
     def _chosen(self, a: Value, b: Value, y: Value) -> Nature | None:
         """The probability of what is true: a where y is 1, 1 − a where it is 0."""
@@ -131,6 +141,26 @@ class Natures:
         if step.op.startswith("hardsigmoid"):
             return Nature("hard", x, step=step)
         return Nature("rectified", x, inner=step.op.rstrip("_"), step=step)
+
+
+def _picks(step: Step, axis: int | None) -> bool:
+    """Whether single classes are picked, one here and another there; rows are left whole."""
+    if step.op in ("masked_select", "take"):
+        return True
+    if step.op == "select":
+        return axis is not None and step.argument(1, "dim") % len(step.ins[0].shape) == axis
+    if step.op in ("gather", "take_along_dim"):
+        dim = step.argument(1 if step.op == "gather" else 2, "dim")
+        return axis is None or not isinstance(dim, int) or dim % max(len(step.ins[0].shape), 1) == axis
+    if step.op != "index":
+        return False
+    chosen: set[int] = set()
+    place = 0
+    for index in step.argument(1, "indices") or ():
+        wide = len(index.shape) if isinstance(index, Value) and str(index.tensor.dtype) == "torch.bool" else 1
+        chosen |= set(range(place, place + wide)) if index is not None else set()
+        place += wide
+    return axis in chosen if axis is not None else chosen != {0} or len(step.ins[0].shape) == 1
 
 
 def _squash(kind: str) -> Callable[[Natures, Step, Value], Nature | None]:
@@ -196,6 +226,20 @@ def _sum(natures: Natures, step: Step, out: Value) -> Nature | None:
     return None
 
 
+def _norm(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """‖e^z‖₁ = Σe^z."""
+    before, axes = natures.of(step.ins[0]), step.argument(2, "dim")
+    if before.kind != "exp" or step.argument(1, "ord", 2) != 1 or not isinstance(axes, list | tuple) or len(axes) != 1:
+        return None
+    return Nature("sum-exp", before.z, _axis(axes[0], step.ins[0]), step=step)
+
+
+def _power(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """What is never negative stays so."""
+    before = natures.of(step.ins[0])
+    return before if before.kind == "rectified" and not isinstance(step.argument(1, "exponent"), Value) else None
+
+
 def _difference(natures: Natures, step: Step, out: Value) -> Nature | None:
     a, b = step.argument(0), step.argument(1, "other")
     if step.op == "rsub":
@@ -229,6 +273,9 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(a, Value) or not isinstance(b, Value):
         return None
     above, below = natures.of(a), natures.of(b)
+    shared = _sum_of(b, a)
+    if shared is not None and (above.kind in ("raw", "rectified") or (above.kind == "softmax" and above.axis == shared)):
+        return above if above.kind == "softmax" else Nature("shares", a, shared, step=step)
     if _one_more_than_size(b, a):
         return Nature("hard", a, low=-1.0, high=1.0, step=step)  # softsign
     if above.kind == "exp" and below.kind == "sum-exp" and same(above.z, below.z):
@@ -239,6 +286,15 @@ def _quotient(natures: Natures, step: Step, out: Value) -> Nature | None:
         return _of_reciprocal(below, step)
     constant = _number(b)
     return _affine(above, 1 / constant, 0.0) if constant else None
+
+
+def _sum_of(total: Value, part: Value) -> int | None:
+    """The axis over which a value is the sum of another; None where it is not."""
+    while total.made_by is not None and total.made_by.op in (*VIEWS, "clamp_min", "add") and len(total.made_by.ins) == 1:
+        total = total.made_by.ins[0]
+    step = total.made_by
+    axes = step.argument(1, "dim") if step is not None and step.op == "sum" and same(step.ins[0], part) else None
+    return _axis(axes[0], part) if isinstance(axes, list | tuple) and len(axes) == 1 else None
 
 
 def _one_more_than_size(below: Value, z: Value) -> bool:
@@ -307,6 +363,8 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
             if constant is not None:
                 return _affine(natures.of(value), constant, 0.0)
             before = natures.of(value)
+            if not other.learns and _is_positive(other, value):
+                return Nature("rectified", value, inner="relu", step=step)
             if not other.learns and _noise(other):
                 return before if before.kind != "raw" else None  # dropout
             picks = {"y", "batch", "x"} & natures.trace.sources(other) or not other.tensor.is_floating_point()
@@ -317,6 +375,14 @@ def _mul(natures: Natures, step: Step, out: Value) -> Nature | None:
     if not isinstance(value, Value) or not isinstance(constant, int | float):
         return None
     return _affine(natures.of(value), float(constant), 0.0)
+
+
+def _is_positive(condition: Value, z: Value) -> bool:
+    """Whether a value is z > 0."""
+    while condition.made_by is not None and condition.made_by.op in COPYING and condition.made_by.ins:
+        condition = condition.made_by.ins[0]
+    step = condition.made_by
+    return step is not None and step.op in ("gt", "ge") and step.argument(1, "other") == 0 and same(step.ins[0], z)
 
 
 def _noise(value: Value) -> bool:
@@ -332,6 +398,15 @@ def _joined(natures: Natures, step: Step, out: Value) -> Nature | None:
     first = parts[0]
     alike = all(p.squashed and (p.kind, p.low, p.high) == (first.kind, first.low, first.high) for p in parts)
     return replace(first, axis=None, picked=False) if alike else None
+
+
+def _maximum(natures: Natures, step: Step, out: Value) -> Nature | None:
+    """max(z, 0)."""
+    learned = [v for v in step.ins if v.learns]
+    given = [v for v in step.ins if not v.learns]
+    zero = len(learned) == len(given) == 1 and given[0].tensor.numel() > 0 and not bool(given[0].numbers.any())
+    constant = zero and natures.trace.sources(given[0]) <= {"constant"}
+    return Nature("rectified", learned[0], inner="relu", step=step) if constant else None
 
 
 def _mean(natures: Natures, step: Step, out: Value) -> Nature | None:
@@ -354,9 +429,11 @@ def _neg(natures: Natures, step: Step, out: Value) -> Nature | None:
 
 def _clamp(natures: Natures, step: Step, out: Value) -> Nature | None:
     before, low, high = natures.of(step.ins[0]), step.argument(1, "min"), step.argument(2, "max")
-    if before.squashed or before.is_log or before.kind in ("exp", "sum-exp"):
+    if before.squashed or before.is_log or before.kind in ("exp", "sum-exp", "shares"):
         eps = float(low) if isinstance(low, int | float) else 0.0
         return replace(before, eps=max(before.eps, eps if before.squashed else 0.0))
+    if before.kind == "rectified":
+        return before
     if isinstance(low, int | float) and low == 0 and high is None:
         return Nature("rectified", step.ins[0], inner="clamp", step=step)
     if isinstance(low, int | float) and isinstance(high, int | float) and high - low <= 4:
@@ -372,6 +449,8 @@ def _affine(before: Nature, scale: float, shift: float) -> Nature | None:
         return before  # + eps
     if before.kind == "max":
         return before if scale == 1 and shift == 0 else None
+    if before.kind == "rectified":
+        return before if scale > 0 and shift == 0 else None
     if not before.squashed:
         return None
     if scale == 1 and 0 < abs(shift) < 0.01:
@@ -430,7 +509,8 @@ RULES: dict[str, Callable[[Natures, Step, Value], Nature | None]] = {
     "tanh": _squash("tanh"), "tanh_": _squash("tanh"), "_softmax": _squash("softmax"), "_safe_softmax": _squash("softmax"),
     "hardsigmoid": _squash("hard"), "hardsigmoid_": _squash("hard"),
     "_log_softmax": _log_softmax, "log_sigmoid_forward": _log_sigmoid, "log": _log, "log_": _log, "log2": _log, "log10": _log,
-    "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp,
+    "maximum": _maximum, "cat": _joined, "stack": _joined, "mean": _mean, "log1p": _log1p, "exp": _exp, "exp_": _exp,
+    "linalg_vector_norm": _norm, "pow": _power, "square": _power,
     "sum": _sum, "amax": _sum, "max": _sum, "logsumexp": _sum,
     "sub": _difference, "sub_": _difference, "rsub": _difference, "div": _quotient, "div_": _quotient, "reciprocal": _reciprocal,
     "add": _add, "add_": _add, "mul": _mul, "mul_": _mul, "neg": _neg, "neg_": _neg, "clamp": _clamp, "clamp_": _clamp,

@@ -96,15 +96,19 @@ def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
     return model
 
 
-def observe(model: nn.Module, criterion: Any, batch: Any, forward: Forward | None) -> Observation:
-    """Run on copies and watch. The originals are untouched when this is called inside of `guard.untouched`."""
+def observe(model: nn.Module, criterion: Any, batch: Any, forward: Forward | None, *, again: bool = True) -> Observation:
+    """Run on copies and watch. The originals are untouched when this is called inside of `guard.untouched`.
+
+    `again`: whether it is to be run again from the start, as cures are.
+    """
     model, criterion, forward = guard.copies(model, criterion, forward)
     batch = guard.copied_batch(batch)
     for parameter in model.parameters():
         parameter.grad = None
     trace = Trace()
     seen = Observation(model, criterion, batch, forward, trace)
-    seen.start, seen.fresh = guard.copies(model, criterion, forward), guard.copied_batch(batch)
+    if again:
+        seen.start, seen.fresh = guard.copies(model, criterion, forward), guard.copied_batch(batch)
     _leaves(seen)
     with torch.enable_grad(), _places(model, trace), Calls(trace), Operations(trace):
         try:

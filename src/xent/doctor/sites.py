@@ -6,11 +6,12 @@ probability picked or weighted by a target, a difference that is squared or take
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xent.doctor import ours
-from xent.doctor.carrying import VIEWS, original
+from xent.doctor.carrying import VIEWS, leads, original
 from xent.doctor.natures import MIXING, REACH, Nature, Natures
 from xent.doctor.trace import Call, Step, Trace, Value
 from xent.outputs import Output
@@ -56,7 +57,8 @@ class Site:
     @property
     def indexed(self) -> bool:
         """Whether a cost function takes class numbers here."""
-        return self.form in ("cross-entropy", "nll", "multi-margin") or (self.output is not None and self.axis is not None)
+        known = self.form in ("cross-entropy", "nll", "multi-margin")
+        return known or ((self.output is not None or self.form in ERRORS) and self.axis is not None)
 
     @property
     def by_hand(self) -> bool:
@@ -170,6 +172,8 @@ def _opposite(product: Value, z: Value) -> bool:
     """Whether yz is taken from log(1 + e^z), in whatever form, without a factor at either."""
     for step in product.used_by:
         others = [v for v in step.ins if v is not product]
+        if not step.outs:
+            continue
         if step.op in VIEWS or step.op == "neg":
             return _opposite(step.outs[0], z)
         if step.op not in ("sub", "rsub", "add") or not others or step.argument(2, "alpha", 1) != 1:
@@ -194,7 +198,7 @@ def _unscaled(value: Value) -> Value:
 def _log1p_of_exp(z: Value, steps: list[Step]) -> bool:
     """Whether e^z goes on into log(1 + e^z), or is divided by, as in a softmax."""
     powers = [s.outs[0] for s in steps if s.op == "exp" and s.ins and original(s.ins[0]) is original(z)]
-    onward = [(v, s) for v in powers for s in v.used_by if s.op in ("log1p", "add", "div", "log", "sum")]
+    onward = [(v, s) for v in powers for s in v.used_by if s.outs and s.op in ("log1p", "add", "div", "log", "sum")]
     return any(len(s.outs[0].shape) >= len(v.shape) for v, s in onward)
 
 
@@ -224,6 +228,11 @@ def _softmax_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
         site = _picked(step, x, nature, z)
         if site is not None:
             return site
+    for step, value in logs:
+        nature = natures.of(value)
+        y = next((f for f in _factors(value) if f.shape == value.shape and _of_batch(f)), None)
+        if y is not None and not nature.turned and not nature.picked:
+            return Site("log-weighted", value, y, axis, step=step, nature=nature)
     return None
 
 
@@ -243,6 +252,8 @@ def _picked(step: Step, x: Value, nature: Nature, z: Value) -> Site | None:
         place = step.argument(1 if step.op == "gather" else 2, "dim")
         if not isinstance(index, Value) or not isinstance(place, int):
             return None
+        if index.made_by is not None and index.made_by.op == "remainder":
+            index = index.made_by.ins[0]  # take_along_dim counts on from the start
         return Site("log-pick", x, index, place % len(x.shape), step=step, nature=nature)
     if step.op == "index":
         indices = [(i, v) for i, v in enumerate(step.argument(1, "indices") or ()) if isinstance(v, Value)]
@@ -258,6 +269,7 @@ def _picked(step: Step, x: Value, nature: Nature, z: Value) -> Site | None:
             return None
         if len(other.shape) != len(x.shape) or axis is None or (axis < len(other.shape) and other.shape[axis] != x.shape[axis]):
             return None
+        other = other.made_by.ins[0] if other.made_by is not None and other.made_by.op == "neg" else other
         return Site("log-weighted", x, other, axis, step=step, nature=nature)
     return None
 
@@ -293,6 +305,10 @@ def _sigmoid_site(logs: list[tuple[Step, Value]], natures: Natures, steps: list[
                 if site is not None:
                     site.both, site.form = False, "log-sigmoid-pick"
                     return site
+    if straight and turned and any(_weighed_otherwise(v, nature.z) for v in (*straight, *turned)):
+        return None  # r log(1 − a) + y log a: a negative binomial, say
+    if any(_rest_of_many(f) for v in turned for f in _factors(v)):
+        return None  # (n − y) log(1 − a) + y log a: a binomial
     for values, way in ((straight, 1), (turned, -1)):
         for value in values:
             for step in steps:
@@ -320,13 +336,23 @@ def _weighed_both(straight: list[Value], turned: list[Value]) -> tuple[Value, Va
     return next(((v, y) for v in straight for y in _factors(v) if original(y).id in against), None)
 
 
+def _weighed_otherwise(value: Value, z: Value) -> bool:
+    """Whether a logarithm is weighed by something that learns and is not made of its own logits."""
+    z = original(z)
+    others = [v for s in value.used_by if s.op in ("mul", "xlogy") for v in s.ins if v is not value and v.learns]
+    return any(not leads(v, z) for v in others if v.role != "param")
+
+
 def _factors(value: Value, depth: int = 0) -> list[Value]:
     """The given factors of the product that a value goes into."""
     found: list[Value] = []
     for step in value.used_by if depth < 6 else ():
-        if step.op == "neg" or step.op in VIEWS:
+        if not step.outs:
+            continue
+        shifted = step.op in ("sub", "rsub", "add") and sum(v.learns for v in step.ins) == 1
+        if step.op == "neg" or shifted or step.op in VIEWS:
             found += _factors(step.outs[0], depth + 1)
-        elif step.op in ("mul", "mul_") and step.outs:
+        elif step.op in ("mul", "mul_"):
             for other in (v for v in step.ins if v is not value):
                 found += _given_in(other)
             found += _factors(step.outs[0], depth + 1)
@@ -346,26 +372,48 @@ def _given_in(value: Value, depth: int = 0) -> list[Value]:
 def _complement(value: Value) -> Value | None:
     """y where a value is 1 − y."""
     step = value.made_by
-    return step.ins[0] if step is not None and step.op == "rsub" and step.ins else None
+    return step.ins[0] if step is not None and step.op == "rsub" and step.ins and step.argument(1, "other") == 1 else None
+
+
+def _rest_of_many(value: Value) -> bool:
+    """Whether a value is n − y, and n not 1."""
+    step = value.made_by
+    return step is not None and step.op == "rsub" and bool(step.ins) and step.argument(1, "other") != 1
 
 
 def _differences(steps: list[Step], natures: Natures) -> list[Site]:
     """Squared and absolute errors by hand."""
     sites = []
     for step in steps:
-        if step.op not in ("sub", "rsub", "sub_", "_cdist_forward", "pairwise_distance"):
+        if step.op not in ("sub", "rsub", "sub_", "_cdist_forward", "dist"):
             continue
         a, y = step.argument(0), step.argument(1, "other")
         if isinstance(y, Value) and y.learns and not (isinstance(a, Value) and a.learns):
             a, y = y, a
         if not isinstance(a, Value) or not a.learns or (isinstance(y, Value) and y.learns) or y is None:
             continue
-        if not isinstance(y, Value) and not (natures.of(a).squashed or _weighted_sum(a)):
+        nature = natures.of(a)
+        if not isinstance(y, Value) and not (nature.squashed or _weighted_sum(a)):
             continue  # 1 − p in a focal cost, say
-        form = _use(step.outs[0])
+        form = _use(step.outs[0]) if step.op != "dist" else "absolute" if step.argument(2, "p", 2) == 1 else "squared"
         if form is not None:
-            sites.append(Site(form, a, y, step=step, nature=natures.of(a)))
+            of_true = _of_the_true(a, nature, natures) if not isinstance(y, Value) else None
+            sites.append(of_true(form, step) if of_true else Site(form, a, y, step=step, nature=nature))
     return sites
+
+
+def _of_the_true(a: Value, nature: Nature, natures: Natures) -> Callable[[str, Step], Site] | None:
+    """The site of an error in the probability of what is true: the target is what picked it."""
+    if nature.target is not None:
+        return lambda form, step: Site(form, a, nature.target, step=step, nature=replace(nature, target=None))
+    while nature.picked and a.made_by is not None and a.made_by.op in VIEWS and a.made_by.ins:
+        picking, a = a.made_by, a.made_by.ins[0]
+        if picking.op in ("gather", "index", "take_along_dim") and not natures.of(a).picked:
+            found = _picked(picking, a, natures.of(a), nature.z)
+            if found is None or not isinstance(found.target, Value) or not _of_batch(found.target):
+                return None
+            return lambda form, step: replace(found, form=form, step=step)
+    return None
 
 
 def _weighted_sum(value: Value) -> bool:
@@ -389,7 +437,8 @@ def _use(value: Value, depth: int = 0) -> str | None:
             return "squared"
         if step.op in ("abs", "smooth_l1_loss", "huber_loss"):
             return "absolute"
-        if depth < 2 and (step.op in VIEWS or step.op in ("mul", "div", "neg")) and step.outs:
+        shifted = step.op == "add" and len(step.ins) == 1  # by a small number, as in a distance
+        if depth < 2 and (step.op in VIEWS or step.op in ("mul", "div", "neg") or shifted) and step.outs:
             found = _use(step.outs[0], depth + 1)
             if found:
                 return found

@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from xent.doctor import ours
 
@@ -109,6 +109,11 @@ class Step:
     call: Call | None = None
     raised: str = ""
 
+    @property
+    def ran(self) -> str:
+        """The operation that ran, whatever is told of it; none for an imagined step."""
+        return "" if self.func is None else _named(self.func)
+
     def argument(self, i: int, name: str = "", default: Any = None) -> Any:
         """The i-th argument, or the one of that name."""
         return self.args[i] if len(self.args) > i else self.kwargs.get(name, default)
@@ -173,11 +178,10 @@ class Trace:
 
     def note(self, func: Any, args: Any, kwargs: Any) -> Step:
         """A step that is about to run."""
-        flat, _ = tree_flatten((args, kwargs))
-        ins = [self.value(t) for t in flat if isinstance(t, Tensor)]
-        held = tree_map(lambda t: self.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
-        name = getattr(getattr(func, "_schema", None), "name", str(func)).rpartition("::")[2]
+        ins: list[Value] = []
+        held = self._held((args, kwargs), ins)
         where = self.where[-1] if self.where else ""
+        name = _named(func)
         step = Step(
             len(self.steps), name, func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
             self.open
@@ -189,12 +193,44 @@ class Trace:
             self.open.inner.append(step)
         return step
 
+    def _held(self, thing: Any, ins: list[Value]) -> Any:
+        """Arguments with values for tensors, which `ins` takes in their order."""
+        if isinstance(thing, Tensor):
+            ins.append(self.value(thing))
+            return ins[-1]
+        if isinstance(thing, dict):
+            return {key: self._held(one, ins) for key, one in thing.items()}
+        return [self._held(one, ins) for one in thing] if isinstance(thing, list | tuple) else thing
+
     def done(self, step: Step, out: Any) -> None:
         """A step that has run: what came out, each a new value, also where it is an old tensor."""
-        flat, _ = tree_flatten(out)
-        for tensor in flat:
+        for tensor in out if isinstance(out, list | tuple) else (out,):
             if isinstance(tensor, Tensor):
                 step.outs.append(self._add(tensor, made_by=step))
+            elif isinstance(tensor, list | tuple):
+                self.done(step, tensor)
+
+    def imagined(self, like: Step, op: str, ins: tuple[Value, ...], tensor: Tensor) -> Value:
+        """The value of a step that did not run, and says in other words what another did."""
+        step = Step(like.index, op, None, ins, {}, list(ins), [], like.where, like.in_model, like.grad)
+        for value in ins:
+            value.used_by.append(step)
+        made = Value(len(self.values), tensor, made_by=step)
+        self.values.append(made)
+        step.outs.append(made)
+        return made
+
+    def forget(self) -> None:
+        """Let go of every tensor at once: values and steps hold each other, and would wait for the garbage collector."""
+        for value in self.values:
+            value.made_by = value.twin = None
+            value.used_by.clear()
+        for step in self.steps:
+            step.call = None
+        for call in self.calls:
+            call.inner.clear()
+        self.steps, self.calls, self.values, self.returned, self.open = [], [], [], [], None
+        self._now, self._places = {}, {}
 
     def sources(self, value: Value) -> set[str]:
         """The roles of all leaves that a value was made from."""
@@ -213,6 +249,12 @@ class Trace:
                     seen.add(before.id)
                     todo.append(before)
         return found
+
+
+def _named(func: Any) -> str:
+    """The name of an operation, without overload."""
+    name: str = getattr(getattr(func, "_schema", None), "name", str(func))
+    return name.rpartition("::")[2]
 
 
 def _place(tensor: Tensor) -> tuple[Any, ...]:

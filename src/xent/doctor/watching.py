@@ -1,13 +1,17 @@
-"""`watch`: the doctor while training. Now and then it looks, so seldom that it costs under 5 % of the time; in between it rests.
+"""`watch`: the doctor while training. It looks at the first step, and then so seldom that it costs under 5 % of the time.
 
 A look runs a copy of the model on the batch of that step: the first is a whole diagnosis, the later ones read the gain. Two things
 can only be seen over time, and are seen here: means of unequal micro-batches between two steps of the optimizer, and learning that
-stalls as the gain falls.
+stalls as the gain falls. How long it rests is reckoned in steps, from what the last look cost: the look itself, and what the steps
+around it took longer than their like.
 """
 
 from __future__ import annotations
 
+import gc
+import itertools
 import math
+import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -27,10 +31,10 @@ from xent.doctor.observe import checked, observe
 from xent.doctor.trace import NAMES
 from xent.errors import InputError, XentError
 
-SHARE = 0.01
-"""What looking may cost, as a share of the time: with the rest of it, the caches that a look empties too, it stays under 5 %."""
-FIRST = (0.04, 15.0)
-"""What the first look is taken to cost before it was measured: seconds, and steps."""
+SHARE = 0.02
+"""What looking may cost, as a share of the steps' own time; the rest of the 5 % is for the first look, and for what is not seen."""
+AFTER = 8
+"""So many steps after a look are timed: the first of them find their data gone from the processor's caches."""
 UNEQUAL = 1.2
 
 
@@ -53,8 +57,8 @@ class watch:  # noqa: N801 - it is used as a function is
         As in `diagnose`. A criterion that is a module is watched wherever it is called; a plain function is, if it calls one of
         PyTorch's cost functions, or if the loop calls it as `seen.criterion`. None if the model returns its own cost.
     every
-        Look at every n-th step of the optimizer; by default so seldom that it stays below 5 % of the time (the first time within
-        a few seconds), and once more at the end.
+        Look at every n-th step of the optimizer, and at the first; by default at the first, and then so seldom that it stays
+        below 5 % of the time. Where training ends without a step, it looks at the end.
     report
         Called with each new finding as it comes up.
 
@@ -101,7 +105,10 @@ class watch:  # noqa: N801 - it is used as a function is
         self._inputs: tuple[Any, Any] | None = None
         self._given: tuple[Any, ...] | None = None
         self._counts: list[int] = []
-        self._step, self._began, self._spent, self._cost = 0, 0.0, 0.0, 0.0
+        self._optimizers: dict[Any, bool] = {}
+        self._step = self._next = 0
+        self._took = 0.0
+        self._moments: list[float] = []
 
     # ── the loop's side ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +121,7 @@ class watch:  # noqa: N801 - it is used as a function is
         if self._handles:
             raise InputError("this watch is on already: one `with` at a time.")
         self._handles = [register_optimizer_step_post_hook(self._stepped)]
-        self._began = time.perf_counter()
+        self._next, self._took, self._moments = 0, 0.0, [time.perf_counter()]
         self._arm()
         return self
 
@@ -127,6 +134,7 @@ class watch:  # noqa: N801 - it is used as a function is
         if error is None and self._inputs is not None:
             self._look()
         self._inputs = self._given = None
+        self._optimizers = {}
 
     def criterion(self, *args: Any, **kwargs: Any) -> Any:
         """The criterion, watched: for a plain function."""
@@ -188,47 +196,64 @@ class watch:  # noqa: N801 - it is used as a function is
 
     def _stepped(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """After a step of an optimizer of this model."""
-        if not any(id(p) in self._own for group in optimizer.param_groups for p in group["params"][:1]):
+        if optimizer not in self._optimizers:
+            trained = [p for group in optimizer.param_groups for p in group["params"]]
+            self._optimizers[optimizer] = any(id(p) in self._own for p in trained)
+        if not self._optimizers[optimizer]:
             return
         self._step += 1
+        if self._step < self._next:
+            return
         if self._armed:
             self._calls.stop()
-            counts, self._counts = self._counts, []
-            if len(counts) > 1 and min(counts) > 0 and max(counts) > UNEQUAL * min(counts):
-                seen = {"least": min(counts), "most": max(counts), "ratio": max(counts) / min(counts), "batches": len(counts)}
-                self._tell(Finding("micro-batch-mean", "warning", seen, reason="no-goal"))
-            if self._inputs is not None and self._due():
+            self._weigh()
+            if self._inputs is not None:
                 self._look()
             self._rest()
-        if self._step < 2 or self._due(ahead=1):
-            self._arm()
+        self._plan()
+
+    def _weigh(self) -> None:
+        """The micro-batches before this step."""
+        counts, self._counts = self._counts, []
+        if len(counts) > 1 and min(counts) > 0 and max(counts) > UNEQUAL * min(counts):
+            seen = {"least": min(counts), "most": max(counts), "ratio": max(counts) / min(counts), "batches": len(counts)}
+            self._tell(Finding("micro-batch-mean", "warning", seen, reason="no-goal"))
 
     # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _due(self, ahead: int = 0) -> bool:
-        """Whether a look now is within what watching may cost."""
+    def _plan(self) -> None:
+        """After a step: time the steps after a look, rest as long as they say, then see the next one."""
         if self.every is not None:
-            return self._step + ahead == 1 or (self._step + ahead) % self.every == 0
-        now = time.perf_counter() - self._began
-        training = now - self._spent
-        expected = self._cost or FIRST[0] + FIRST[1] * training / max(self._step, 1)
-        return self._spent + expected < SHARE * training
+            wait = self.every - self._step % self.every
+            self._next = self._step + max(wait - 1, 1)
+            if wait == 1:
+                self._arm()
+            return
+        now = time.perf_counter()
+        if len(self._moments) == AFTER + 2:
+            self._moments, self._took = [now], 0.0
+            self._arm()
+            return
+        self._moments.append(now)
+        if len(self._moments) == AFTER + 2:
+            self._next = self._step + _pause(self._moments, self._took)
 
     def _look(self) -> None:
         """One look: a whole diagnosis the first time, then the gain."""
-        began, step = time.perf_counter(), self._step
+        began, collecting = time.perf_counter(), gc.isenabled()
         inputs, given = self._inputs, self._given
         self._inputs, self._given = None, None
         self._rest()
+        gc.disable()  # a look leaves nothing to collect, and its many objects would have all of the program's searched
         try:
             if inputs is not None and (given is not None or self._criterion is None):
                 self._see(inputs, given or ())
         except XentError:
             pass  # training goes on; what it cannot be run on here raises in the loop itself
         finally:
-            self._step = step
-        took = time.perf_counter() - began
-        self._spent, self._cost = self._spent + took, took
+            if collecting:
+                gc.enable()
+        self._took = time.perf_counter() - began
 
     def _see(self, inputs: tuple[Any, Any], given: tuple[Any, ...]) -> None:
         args, kwargs = inputs
@@ -248,7 +273,9 @@ class watch:  # noqa: N801 - it is used as a function is
         else:
             with guard.untouched(self.model, criterion), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                picture = Picture.of(evidence.gather(observe(self.model, criterion, batch, forward)))
+                seen = observe(self.model, criterion, batch, forward, again=False)
+                picture = Picture.of(evidence.gather(seen))
+                seen.trace.forget()
         self._note(picture)
 
     def _note(self, picture: Picture) -> None:
@@ -272,6 +299,19 @@ class watch:  # noqa: N801 - it is used as a function is
         self.findings.append(finding)
         if self.report is not None:
             self.report(finding)
+
+
+def _pause(moments: list[float], took: float) -> int:
+    """How many steps to rest, so that a look is a small share of their time.
+
+    moments: when the step before the look ended, then the step with the look, then each of those after it; took: the look's own
+    seconds. A long interval may also be one with an evaluation in it, so that at most as much again as the look itself is counted.
+    """
+    with_look, *steps = (after - before for before, after in itertools.pairwise(moments))
+    usual = statistics.median(steps)
+    more = sum(steps, with_look - took) - usual * (len(steps) + 1)
+    cost = took + min(max(more, 0.0), max(took, usual))
+    return max(math.ceil(cost / (SHARE * max(usual, 1e-9))), AFTER)
 
 
 class _Calls(TorchFunctionMode):

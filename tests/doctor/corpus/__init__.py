@@ -53,6 +53,7 @@ def diagnosed(make: Callable[[], tuple[Any, ...]], **options: Any) -> Any:
 
 from . import further as further
 from . import later as later
+from . import otherwise as otherwise
 from . import ours as ours
 from . import right as right
 from . import wrong as wrong

@@ -14,6 +14,9 @@ from xent.doctor.rules.looks import PICKS, classes_of, one_hot, said, signed
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Value
 
+MASKS = ("mul", "mul_", "where", "masked_fill", "masked_fill_")
+"""What a mask is laid on with."""
+
 
 @rule("float-class-indices", "error", "target")
 def float_class_indices(case: Case) -> Found | None:
@@ -31,7 +34,7 @@ def float_class_indices(case: Case) -> Found | None:
         form = y.is_floating_point() or narrow or (bool(site.raised) and tuple(y.shape) != rest)
         if not form or tuple(y.shape) == shape or y.numel() != torch.Size(rest).numel() or tuple(y.squeeze().shape) != rest:
             continue
-        whole = bool((y == y.round()).all())
+        whole = not y.is_floating_point() or bool((y == y.round()).all())
         aim = goal.of_site(case, site, "softmax", y.reshape(rest).long(), axis=site.axis) if whole else None
         variant = "column" if tuple(y.shape) != rest and not y.is_floating_point() else ""
         return Found({**words, "classes": classes_of(site) or 0}, variant, Cure("long-targets", words, (), aim))
@@ -68,9 +71,11 @@ def class_index_out_of_range(case: Case) -> Found | None:
     """Class numbers below 0 or beyond the last class."""
     for site in case.sites:
         k = site.option("valid_classes") or classes_of(site)
-        if not site.indexed or k is None or not isinstance(site.target, Value):
+        if not (site.indexed or site.form == "log-pick") or k is None or not isinstance(site.target, Value):
             continue
         y = site.target.numbers
+        if site.form == "log-pick":
+            y = _picked_in_earnest(case, site, y)
         if y.is_floating_point() or not y.numel() or tuple(y.shape) == site.input.shape:
             continue
         ignored = y == site.option("ignore_index", -100)
@@ -98,6 +103,17 @@ def class_index_out_of_range(case: Case) -> Found | None:
             Cure("count-from-zero" if from_one else "more-classes", words, ("more-classes",), aim),
         )
     return _out_of_range_by_hand(case)
+
+
+def _picked_in_earnest(case: Case, site: Site, y: Tensor) -> Tensor:
+    """Class numbers that picked, without those whose pick was masked out afterwards; they count from the end below 0."""
+    axis = site.axis or 0
+    y = y.squeeze(axis) if y.ndim == len(site.input.shape) and y.shape[axis] == 1 else y
+    if site.raised or y.is_floating_point() or bool((y >= 0).all()) or site.step is None or not site.step.outs:
+        return y
+    through = case.seen.gradient([site.step.outs[0].tensor])[0]
+    counts = None if through is None or through.numel() != y.numel() else (through != 0).reshape(y.shape)
+    return y if counts is None else torch.where(counts, y, torch.full_like(y, site.option("ignore_index", -100)))
 
 
 def _out_of_range_by_hand(case: Case) -> Found | None:
@@ -134,7 +150,8 @@ def class_axis(case: Case) -> Found | None:
             continue
         shape, y = site.input.shape, site.target.shape
         rest = (*shape[: site.axis], *shape[site.axis + 1 :])
-        told = case.features(site.input)
+        whole = site.nature.is_log and site.nature.z.shape == site.input.shape
+        told = case.features(site.nature.z if whole else site.input)
         words = said(case, site) | {"axis": str(site.axis)}
         misplaced = None
         if told is not None and told[1] > 1:
@@ -195,6 +212,26 @@ def all_ignored(case: Case) -> Found | None:
         if empty or (nothing and float(step.ins[1].numbers) == 0 and step.ins[0].learns and step.ins[0].tensor.numel() == 1):
             words = {"cost": step.op, "input": str(list(step.ins[0].shape)), "target": "", "raised": ""}
             return Found({**words, "n": 0, "index": 0}, "empty", Cure("skip-empty", words))
+    return _masked_out(case)
+
+
+def _masked_out(case: Case) -> Found | None:
+    """A mask that lets nothing through: nothing at all is learned, however the mean was kept from being nan."""
+    slopes = list(case.gradients.values())
+    if case.seen.cost is None or any(g is not None and bool((g != 0).any()) for g in slopes) or not slopes:
+        return None
+    for site in case.sites:
+        if site.form in ("cross-entropy", "nll") and isinstance(site.target, Value):
+            y, index = site.target.numbers, site.option("ignore_index", -100)
+            if not y.is_floating_point() and bool((y == index).all()):
+                return Found({**said(case, site), "n": y.numel(), "index": index}, "", Cure("skip-empty", said(case, site)))
+    for step in case.trace.steps:
+        masks = [v for v in step.ins if not v.learns and v.tensor.numel() > 1 and case.roles(v) & {"y", "batch"}]
+        if step.op not in MASKS or not masks or not any(v.learns for v in step.ins):
+            continue
+        if not bool((masks[0].numbers != (step.op not in ("mul", "mul_", "where"))).any()):
+            words = {"cost": step.op, "input": "", "target": str(list(masks[0].shape)), "raised": ""}
+            return Found({**words, "n": masks[0].tensor.numel(), "index": 0}, "masked", Cure("skip-empty", words))
     return None
 
 
@@ -244,17 +281,13 @@ def _weightless(case: Case, site: Site, lost: list[int], w: Tensor, y: Tensor) -
 
 
 def _weights_by_hand(case: Case, step: Step) -> Found | None:
-    """w[y] that multiplies something that learns."""
+    """w[y] that multiplies something that learns, or w times y one-hot."""
+    if step.op == "mul" and len(step.ins) == 2 and step.outs:
+        return _weights_on_one_hot(case, step)
     if step.op not in ("index", "gather", "index_select", "embedding", "take") or not step.outs or not step.ins:
         return None
     w, out = step.ins[0], step.outs[0]
-    if (
-        w.learns
-        or not w.tensor.is_floating_point()
-        or len(w.shape) != 1
-        or w.tensor.numel() < 2
-        or w.role not in ("constant", "buffer")
-    ):
+    if not _weights(case, w) or len(w.shape) != 1:
         return None
     if not any(case.roles(v) & {"y", "batch"} for v in step.ins[1:]) or not bool((out.numbers == 0).any()):
         return None
@@ -267,6 +300,28 @@ def _weights_by_hand(case: Case, step: Step) -> Found | None:
             Cure("real-weights", {}),
         )
     return None
+
+
+def _weights(case: Case, value: Value) -> bool:
+    """Whether a value may be the weights of classes: given numbers, and not of the batch."""
+    given = not value.learns and value.tensor.is_floating_point() and value.tensor.numel() > 1
+    return given and (value.role in ("constant", "buffer") or case.roles(value) <= {"constant", "buffer"})
+
+
+def _weights_on_one_hot(case: Case, step: Step) -> Found | None:
+    w, y = step.ins if _weights(case, step.ins[0]) else step.ins[::-1]
+    if not _weights(case, w) or y.learns or not case.roles(y) & {"y", "batch"} or w.shape[-1:] != y.shape[-1:]:
+        return None
+    if w.tensor.numel() != w.shape[-1] or one_hot(y.numbers) != len(y.shape) - 1:
+        return None
+    present = y.numbers.reshape(-1, y.shape[-1]).sum(dim=0) > 0
+    lost = (w.numbers.flatten() == 0) & present
+    if not bool(lost.any()) or not any(s.op in ("mul", "mul_") and any(v.learns for v in s.ins) for s in step.outs[0].used_by):
+        return None
+    share = float(y.numbers.reshape(-1, y.shape[-1])[:, lost].double().sum(dim=1).mean())
+    named = ", ".join(str(int(k)) for k in torch.nonzero(lost).flatten())
+    words = {"cost": "by-hand", "input": "", "target": str(list(y.shape)), "raised": ""}
+    return Found({**words, "classes": named, "share": share}, "", Cure("real-weights", {}))
 
 
 ALL = (float_class_indices, class_index_out_of_range, class_axis, all_ignored, zero_class_weight)

@@ -20,6 +20,8 @@ MOST = 0.5
 FADES, GROWS = 1e-3, 1e3
 CUTTING = ("detach", "argmax", "round", "floor", "sign", "gt", "ge", "lt", "le", "_to_copy", "topk", "sort")
 """Operations that gradients do not pass."""
+CUT_OFF = ("relu", "clamp_min", "clamp", "threshold", "hardtanh")
+"""Rectifiers that are 0 below 0."""
 FLAT = ("round", "floor", "ceil", "trunc", "fix", "sign", "sgn", "heaviside")
 """Operations whose slope is 0 wherever they have one."""
 
@@ -158,11 +160,12 @@ def _at(case: Case, step: Step | None) -> str:
     return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
 
 
-def _hidden(case: Case, ops: tuple[str, ...]) -> list[Step]:
-    """Activations inside of the model: not the answer itself, and no gates."""
+def _hidden(case: Case, kinds: tuple[str, ...]) -> list[Step]:
+    """Where activations of these natures are made inside of the model: not the answer itself, and no gates."""
     ends = [n for site in case.sites for n in (site.nature, case.nature(site.nature.z))]
     answers = {n.step.index for n in ends if n.step is not None}
-    steps = [s for s in case.trace.steps if s.in_model and s.op in ops and s.outs and s.call is None and s.outs[0].learns]
+    inside = [s for s in case.trace.steps if s.in_model and s.outs and s.call is None and s.outs[0].learns]
+    steps = [s for s in inside if (n := case.nature(s.outs[0])).step is s and n.kind in kinds]
     returned = {v.id for v in case.seen.outputs}
     return [
         s
@@ -180,24 +183,25 @@ def _gate(step: Step) -> bool:
 def saturated_units(case: Case) -> Found | None:
     """Hidden sigmoids or tanhs at their flat ends: σ′ passes almost nothing on."""
     worst: tuple[float, Step, float] | None = None
-    for step in _hidden(case, ("sigmoid", "sigmoid_", "tanh", "tanh_")):
+    for step in _hidden(case, ("sigmoid", "tanh")):
         if step.outs[0].overwritten:
             continue
-        a = step.outs[0].numbers.double()
-        slope = 4 * a * (1 - a) if step.op.startswith("sigmoid") else 1 - a * a
+        a, squash = step.outs[0].numbers.double(), case.nature(step.outs[0]).kind
+        slope = 4 * a * (1 - a) if squash == "sigmoid" else 1 - a * a
         share = float((slope < SATURATED).double().mean())
         if share > MOST and (worst is None or share > worst[0]):
             worst = (share, step, float(slope.mean()))
     if worst is None:
         return None
     share, step, mean_slope = worst
-    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    squash, z = case.nature(step.outs[0]).kind, case.nature(step.outs[0]).z
+    made = case.weighted(z) if not step.op.endswith("_") else None
     size = float(made.outs[0].numbers.double().square().mean().sqrt()) if made is not None else 0.0
     scale = 1 / size if size > 1 else 0.1
-    words = {"where": case.place(step.where), "squash": step.op.rstrip("_"), "scale": f"{scale:.2g}"}
+    words = {"where": case.place(step.where), "squash": squash, "scale": f"{scale:.2g}"}
     words["layer"] = case.place(made.where) if made is not None else words["where"]
     prepare = _changed(case, [made], lambda p: p.mul_(scale)) if made is not None else None
-    high = float((step.outs[0].numbers > (0.5 if step.op.startswith("sigmoid") else 0)).double().mean())
+    high = float((step.outs[0].numbers > (0.5 if squash == "sigmoid" else 0)).double().mean())
     return Found(
         {**words, "share": share, "slope": mean_slope, "high": high}, "",
         Cure("smaller-weights", words, ("normalise", "relu"), _aim(case) if prepare else None, prepare),
@@ -208,13 +212,11 @@ def saturated_units(case: Case) -> Found | None:
 def dead_units(case: Case) -> Found | None:
     """Rectified units that are zero for every sample: no gradient reaches what lies before them."""
     worst: tuple[float, Step, int, int] | None = None
-    for step in _hidden(case, ("relu", "relu_", "clamp_min", "threshold", "hardtanh")):
+    for step in _hidden(case, ("rectified",)):
         out = step.outs[0]
-        if out.overwritten or len(out.shape) < 2 or (step.op in ("clamp_min", "threshold") and step.argument(1, "min") != 0):
+        if out.overwritten or len(out.shape) < 2 or case.nature(out).inner not in CUT_OFF:
             continue
-        if step.op == "hardtanh" and step.argument(1, "min_val", -1) != 0:
-            continue
-        source = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+        source = case.weighted(case.nature(out).z) if not step.op.endswith("_") else None
         axis = (
             1
             if len(out.shape) >= 3 and (source is None or source.op == "convolution") and len(out.shape) != 3
@@ -231,8 +233,9 @@ def dead_units(case: Case) -> Found | None:
     if worst is None:
         return None
     share, step, count, of = worst
-    words = {"where": case.place(step.where), "squash": step.op.rstrip("_")}
-    made = case.weighted(step.ins[0]) if not step.op.endswith("_") else None
+    nature = case.nature(step.outs[0])
+    words = {"where": case.place(step.where), "squash": nature.inner}
+    made = case.weighted(nature.z) if not step.op.endswith("_") else None
     prepare = _changed(case, [made], _drawn) if made is not None else None
     cure = Cure("revive", words, ("leaky", "normalise"), _aim(case) if prepare else None, prepare)
     return Found({**words, "share": share, "count": count, "of": of}, "", cure)

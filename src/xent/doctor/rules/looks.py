@@ -1,14 +1,16 @@
-"""What targets look like: measured on the targets themselves, never on the answers."""
+"""What targets look like, measured on the targets themselves, never on the answers; and where in the model a cost meets them."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from xent.doctor.evidence import Case
+from xent.doctor.natures import Nature
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
 
 PICKS = ("cross-entropy", "nll", "log-pick")
+LOGARITHMS = ("nll", "kl")
 PROBABLE = ("bce", "bce-logits", "bce-by-hand")
 ELEMENTWISE = (*ERRORS, *PROBABLE, "logistic", "poisson", "gaussian", "hinge")
 NEAR = 1e-3
@@ -58,3 +60,23 @@ def said(case: Case, site: Site) -> dict[str, str]:
 def signed(y: Tensor) -> bool:
     """Whether all targets are −1 or 1, and some −1."""
     return y.numel() > 1 and bool(((y == 1) | (y == -1)).all()) and bool((y == -1).any())
+
+
+def placed(case: Case, site: Site, nature: Nature | None = None) -> dict[str, str]:
+    """Where things ran, as a person would look it up in this model."""
+    nature = nature or site.nature
+    step = nature.step
+    inside = step is not None and step.in_model
+    squash = {"log": f"log-{nature.inner}", "rectified": nature.inner}.get(nature.kind, nature.kind)
+    return {
+        "squash": squash,
+        "where": case.place(step.where) if step is not None and inside else "criterion",
+        "cost": site.call.name if site.call is not None else "by-hand",
+        "layer": layer_of(case, nature.z),
+    }
+
+
+def layer_of(case: Case, value: Value) -> str:
+    """The layer that makes the logits."""
+    step = case.weighted(value)
+    return case.place(step.where) if step is not None else "model"

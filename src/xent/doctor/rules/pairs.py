@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
 from xent.doctor import goal
-from xent.doctor.carrying import VIEWS
+from xent.doctor.carrying import carry
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
 from xent.doctor.rules.base import Found, rule
-from xent.doctor.rules.looks import binary, multi_hot, one_hot
+from xent.doctor.rules.looks import LOGARITHMS, binary, layer_of, multi_hot, one_hot, placed
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
 
 LOGITS = ("cross-entropy", "bce-logits")
-LOGARITHMS = ("nll", "kl")
+MARGINS = (*LOGITS, "logistic")
 BCE = ("bce", "bce-logits", "bce-by-hand")
-LOGS = ("log", "log_", "log1p", "log2", "xlogy")
 SURE = 0.95
 """Logits are narrow where no class can get this probability."""
-UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
-
-
-def _words(case: Case, site: Site, nature: Nature | None = None) -> dict[str, str]:
-    """Where things ran, as a person would look it up in this model."""
-    nature = nature or site.nature
-    step = nature.step
-    inside = step is not None and step.in_model
-    squash = {"log": f"log-{nature.inner}", "rectified": nature.inner}.get(nature.kind, nature.kind)
-    return {
-        "squash": squash,
-        "where": case.place(step.where) if step is not None and inside else "criterion",
-        "cost": site.call.name if site.call is not None else "by-hand",
-        "layer": _layer(case, nature.z),
-    }
-
-
-def _layer(case: Case, value: Value) -> str:
-    """The layer that makes the logits."""
-    step = case.weighted(value)
-    return case.place(step.where) if step is not None else "model"
 
 
 def _probability(nature: Nature) -> bool:
@@ -72,7 +51,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
     for site in case.sites:
         nature = site.nature
         narrow = nature.kind == "scaled" and _most(site, nature) < SURE
-        if site.form in LOGITS and (_probability(nature) or narrow):
+        if site.form in MARGINS and (_probability(replace(nature, picked=False)) or narrow):
             variant = ""
         elif site.form in LOGARITHMS and _probability(nature):
             variant, nature = "logarithm", nature
@@ -85,7 +64,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
             continue
         made = goal.whole(nature.z)
         aligned = _fitting_goal(case, site, nature.z) if made.numel() else None
-        words = _words(case, site, nature)
+        words = placed(case, site, nature)
         spread = float((site.input.numbers.max() - site.input.numbers.min()).double()) if site.input.tensor.numel() else 0.0
         key = "give-logarithms" if variant else "drop-squashing"
         best = _best_probability(site)
@@ -98,7 +77,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
 
 def _classes(site: Site) -> int:
     shape = site.input.shape
-    if site.form == "bce-logits":
+    if site.form in ("bce-logits", "logistic"):
         return 2
     return shape[site.axis] if site.axis is not None and site.axis < len(shape) else (shape[-1] if shape else 1)
 
@@ -111,7 +90,7 @@ def _best_probability(site: Site) -> float:
 
 def _most(site: Site, nature: Nature) -> float:
     """The most that a model can say about a class, when its logits end where a nature ends."""
-    if site.axis is None and site.form == "bce-logits":
+    if site.axis is None and site.form in ("bce-logits", "logistic"):
         return 1 / (1 + math.exp(-max(nature.high, -nature.low)))
     return 1 / (1 + (_classes(site) - 1) * math.exp(nature.low - nature.high))
 
@@ -121,11 +100,11 @@ def bounded_logits(case: Case) -> Found | None:
     """Logits that cannot leave a narrow range: no answer can ever be sure."""
     for site in case.sites:
         inner = case.nature(site.nature.z) if site.nature.is_log else site.nature
-        if site.form not in LOGITS and not site.nature.is_log:
+        if site.form not in MARGINS and not site.nature.is_log:
             continue
         if inner.kind not in ("tanh", "sigmoid", "hard") or inner.picked or _probability(inner) or not _most(site, inner) < SURE:
             continue
-        words = _words(case, site, inner)
+        words = placed(case, site, inner)
         best = _most(site, inner)
         aim = _fitting_goal(case, site, inner.z)
         evidence = {
@@ -138,95 +117,6 @@ def bounded_logits(case: Case) -> Found | None:
         }
         return Found(evidence, "", Cure("drop-squashing", words, ("wider-range",), aim))
     return None
-
-
-@rule("logits-as-probabilities", "error")
-def logits_as_probabilities(case: Case) -> Found | None:
-    """Weighted sums where probabilities, or their logarithms, are wanted."""
-    for site in case.sites:
-        nature = site.nature
-        bare = (nature.kind == "raw" and case.straight(site.input)) or (nature.kind == "rectified" and nature.inner != "clamp")
-        bare = bare or (nature.kind == "tanh" and nature.low < 0) or _clamped(case, nature)
-        if site.form in ("bce", *LOGARITHMS) and (
-            bare or (nature.kind == "log" and nature.inner == "raw" and case.straight(nature.z))
-        ):
-            variant = "" if site.form == "bce" else "logarithm"
-            return _raw(case, site, site.input, variant)
-    for step in case.trace.steps:
-        if step.op not in LOGS or not step.outs or step.call is not None or not step.outs[0].learns:
-            continue
-        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and _is_target(case, step.ins[0]):
-            x = _undone(step.ins[-1])
-            return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
-        nature = case.nature(step.outs[0])
-        x = step.ins[0]
-        raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_undone(x))
-        if (raw or _clamped(case, nature)) and _meets_target(case, step.outs[0]):
-            x = _undone(x)
-            site = Site("bce-by-hand", x, _partner(step.outs[0]), step=step, nature=case.nature(x))
-            return _raw(case, site, x, "")
-    return None
-
-
-def _clamped(case: Case, nature: Nature) -> bool:
-    """Whether a weighted sum was only cut off at 0 and 1."""
-    hard = "hard" in (nature.kind, nature.inner) and nature.step is not None and nature.step.op in ("clamp", "clamp_", "hardtanh")
-    return hard and case.straight(nature.z)
-
-
-def _undone(value: Value) -> Value:
-    """A value before clamping or a small constant."""
-    while value.made_by is not None and value.made_by.op in ("clamp", "clamp_min", "add") and len(value.made_by.ins) == 1:
-        value = value.made_by.ins[0]
-    return value
-
-
-def _partner(value: Value) -> Value | None:
-    for step in value.used_by:
-        if step.op == "mul":
-            return next((v for v in step.ins if not v.learns and v.tensor.numel() > 1), None)
-        if step.op == "gather":
-            return step.ins[1]
-    return None
-
-
-def _meets_target(case: Case, value: Value) -> bool:
-    """Whether a logarithm is multiplied or picked by the targets, or is one of what they picked."""
-    partner = _partner(value) or _picked_by(value) or case.nature(value).target
-    return partner is not None and _is_target(case, partner)
-
-
-def _is_target(case: Case, value: Value) -> bool:
-    return bool(case.roles(value) & {"y", "batch"})
-
-
-def _picked_by(value: Value) -> Value | None:
-    """The indices that picked what a value was made from."""
-    for _ in range(12):
-        step = value.made_by
-        if step is None or not step.ins or step.op not in VIEWS | UNDOING:
-            return None
-        if step.op in ("gather", "index", "take_along_dim"):
-            return next((v for v in step.ins[1:] if not v.tensor.is_floating_point()), None)
-        value = step.ins[0]
-    return None
-
-
-def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
-    numbers = value.numbers.double()
-    outside = float(((numbers < 0) | (numbers > 1)).double().mean()) if numbers.numel() else 0.0
-    words = _words(case, site, case.nature(value)) | {"layer": _layer(case, value)}
-    if variant:
-        axis = site.axis if site.axis is not None else 1
-        target = site.target.numbers if isinstance(site.target, Value) else None
-        aim = None if target is None else goal.of_site(case, site, "softmax", target, axis=axis, z=value)
-        cure = Cure("cross-entropy-on-logits", words, ("log-softmax-nll",), aim)
-    else:
-        target = site.target.numbers if isinstance(site.target, Value) else None
-        aim = None if target is None else goal.of_site(case, site, "sigmoid", target, z=value)
-        cure = Cure("bce-on-logits", words, ("add-sigmoid",), aim)
-    least, most = (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
-    return Found({**words, "least": least, "most": most, "outside": outside}, variant, cure)
 
 
 @rule("one-class-softmax", "error")
@@ -244,7 +134,7 @@ def one_class_softmax(case: Case) -> Found | None:
             continue
         if axis is None or not shape or axis >= len(shape) or shape[axis] != 1:
             continue
-        words = _words(case, site)
+        words = placed(case, site)
         y = site.target.numbers if isinstance(site.target, Value) else None
         z = nature.z if over else site.input
         aim = None
@@ -269,20 +159,39 @@ def softmax_wrong_axis(case: Case) -> Found | None:
                 and y.is_floating_point()
                 and site.input.shape[0] == case.batch_size > 1
             ):
-                words = _words(case, site)
+                words = placed(case, site)
                 aim = goal.of_site(case, site, "sigmoid", y) if binary(y) else None
                 return Found(
                     {**words, "ran": 0, "size": site.input.shape[0]}, "samples", Cure("one-logit-bce", words, ("two-classes",), aim)
                 )
             continue
-        if ran is None or wanted is None or ran == wanted or wanted >= len(site.input.shape):
+        if wanted is None or wanted >= len(site.input.shape):
             continue
-        words = _words(case, site)
+        if ran is None and _shared_out_over_others(case, site, wanted):
+            ran = nature.step.argument(1, "dim") % len(nature.z.shape) if nature.step else None
+            size = nature.z.shape[ran] if ran is not None else 0
+        elif ran is None or ran == wanted:
+            continue
+        else:
+            size = site.input.shape[ran]
+        words = placed(case, site)
         y = site.target.numbers if isinstance(site.target, Value) else None
         aim = None if y is None else goal.of_site(case, site, "softmax", y, axis=wanted, z=nature.z)
-        evidence = {**words, "ran": ran, "wanted": wanted, "size": site.input.shape[ran], "classes": site.input.shape[wanted]}
+        evidence = {**words, "ran": ran, "wanted": wanted, "size": size, "classes": site.input.shape[wanted]}
         return Found(evidence, "", Cure("right-axis", {**words, "wanted": str(wanted)}, ("drop-squashing",), aim))
     return None
+
+
+def _shared_out_over_others(case: Case, site: Site, wanted: int) -> bool:
+    """Whether elements along the wanted axis belong to different sums of the softmax, which ran before a reshape."""
+    step = site.nature.step
+    if step is None or step.op not in ("_softmax", "_log_softmax") or site.nature.picked:
+        return False
+    out, axis = step.outs[0], step.argument(1, "dim") % len(step.outs[0].shape)
+    rest = [n for i, n in enumerate(out.shape) if i != axis]
+    group = torch.arange(math.prod(rest)).reshape(rest).unsqueeze(axis).expand(out.shape).contiguous()
+    moved = carry(case.trace, out, site.input, group.to(out.tensor.device))
+    return moved is not None and bool((moved != moved.select(wanted, 0).unsqueeze(wanted)).any())
 
 
 def _wanted_axis(case: Case, site: Site) -> int | None:
@@ -307,8 +216,10 @@ def _wanted_axis(case: Case, site: Site) -> int | None:
 def sigmoid_for_exclusive_classes(case: Case) -> Found | None:
     """One sigmoid a class where exactly one is right: a choice (one-vs-rest), unless the wrong ones are never pushed down."""
     for site in case.sites:
+        if site.nature.inner == "hard" and site.form == "log-sigmoid-pick":
+            continue  # a probability of some other making, clamped
         if site.form == "log-sigmoid-pick" or (site.form in ("nll", "log-pick") and site.nature.inner == "sigmoid"):
-            words = _words(case, site)
+            words = placed(case, site)
             picked = site.axis if site.axis is not None else len(site.input.shape) - 1
             aim = None
             if isinstance(site.target, Value):
@@ -326,7 +237,7 @@ def sigmoid_for_exclusive_classes(case: Case) -> Found | None:
             or "y" not in case.roles(site.target) | ({"y"} if "batch" in case.roles(site.target) else set())
         ):
             continue
-        words, p = _words(case, site), case.pairing(site)
+        words, p = placed(case, site), case.pairing(site)
         if site.nature.kind == "softmax" or (p is not None and len(p.z) < site.input.tensor.numel()):
             continue  # where some do not count, as behind a time of death, they are no classes
         severity, variant = "warning", ""
@@ -364,7 +275,7 @@ def softmax_for_independent_labels(case: Case) -> Found | None:
         z = nature.z if softmax else site.input
         if share is None or case.similarities(z):
             continue
-        words = _words(case, site)
+        words = placed(case, site)
         aim = goal.of_site(case, site, "sigmoid", y, z=z)
         evidence = {**words, "share": share, "mean": float(y.double().sum(dim=axis).mean())}
         return Found(evidence, "", Cure("bce-on-logits", words, ("add-sigmoid",), aim))
@@ -381,7 +292,9 @@ def squared_error_on_squashed_output(case: Case) -> Found | None:
         site = pairing.site
         if site.form not in ERRORS or pairing.squash not in ("sigmoid", "tanh", "softmax", "hard"):
             continue
-        if case.has_logarithm(site.nature.z) or any(o.form not in ERRORS and o.nature.z is site.nature.z for o in case.sites):
+        if case.has_logarithm(site.nature.z) or any(
+            o.form not in ERRORS and site.nature.z in (o.nature.z, o.input) for o in case.sites
+        ):
             continue  # another cost corrects the same logits
         classes = pairing.hard and case.from_targets(site)
         stalled, wrong = int(pairing.stalled.sum()), int(pairing.wrong.sum())
@@ -389,7 +302,7 @@ def squared_error_on_squashed_output(case: Case) -> Found | None:
             continue
         if case.unreachable(site):
             continue  # the targets are the fault
-        words = _words(case, site)
+        words = placed(case, site)
         i = int(pairing.worst.argmax())
         gain = float(pairing.gain[i])
         squash = "sigmoid" if pairing.squash in ("sigmoid", "tanh", "hard") else "softmax"
@@ -418,7 +331,7 @@ def dead_probability_bce(case: Case) -> Found | None:
         if not bool(lost.any()):
             continue
         i = int(torch.where(lost, pairing.worst, -1.0).argmax())
-        words = _words(case, pairing.site)
+        words = placed(case, pairing.site)
         z = float(pairing.z[i].abs().max())
         aim = goal.of_pairing(pairing, case)
         key = "bce-on-logits" if pairing.squash == "sigmoid" else "cross-entropy-on-logits"
@@ -434,12 +347,12 @@ def double_log_softmax(case: Case) -> Found | None:
     for site in case.sites:
         nature = site.nature
         twice = nature if site.form in LOGITS and nature.is_log and nature.inner == "softmax" else None
-        if nature.is_log and nature.inner == "softmax" and site.form not in LOGITS:
+        if (nature.is_log and nature.inner == "softmax" and site.form not in LOGITS) or (site.by_hand and nature.kind == "softmax"):
             inner = case.nature(nature.z)
             twice = inner if inner.is_log and inner.inner == "softmax" and not inner.picked else None
         if twice is None or twice.picked:
             continue
-        words = _words(case, site, twice)
+        words = placed(case, site, twice)
         aim = _exclusive_goal(case, site, twice.z)
         return Found({**words, "classes": _classes(site)}, "", Cure("drop-squashing", words, ("log-softmax-nll",), aim))
     return None
@@ -450,8 +363,8 @@ def rectified_logits(case: Case) -> Found | None:
     """Logits behind a ReLU: no class can be argued against, and where all are zero nothing is learned."""
     for site in case.sites:
         z = site.input if site.form in (*LOGITS, "multi-margin", "logistic") else site.nature.z
-        if site.form in ERRORS and not site.nature.squashed:
-            continue
+        if (site.form in ERRORS and not site.nature.squashed) or site.nature.inner == "raw":
+            continue  # the logarithm of a probability of some other making
         if site.form in ("poisson", "gaussian") or (site.nature.kind == "raw" and site.form not in (*LOGITS, "log-pick")):
             continue
         nature = case.nature(z)
@@ -459,7 +372,7 @@ def rectified_logits(case: Case) -> Found | None:
         if nature.kind != "rectified" or (differences and nature.inner in ("abs", "softplus", "elu")):
             continue
         numbers = z.numbers
-        words = _words(case, site, nature) | {"layer": _layer(case, nature.z)}
+        words = placed(case, site, nature) | {"layer": layer_of(case, nature.z)}
         zero = float((numbers <= 0).double().mean()) if numbers.numel() else 0.0
         aim = _fitting_goal(case, site, nature.z) if site.form in LOGITS else None
         return Found({**words, "zero": zero}, "", Cure("drop-rectifier", words, ("leaky",), aim))
@@ -467,7 +380,7 @@ def rectified_logits(case: Case) -> Found | None:
 
 
 ALL = (
-    probabilities_as_logits, logits_as_probabilities, one_class_softmax, softmax_wrong_axis, sigmoid_for_exclusive_classes,
+    probabilities_as_logits, one_class_softmax, softmax_wrong_axis, sigmoid_for_exclusive_classes,
     softmax_for_independent_labels, squared_error_on_squashed_output, dead_probability_bce, double_log_softmax, rectified_logits,
     bounded_logits,
 )  # fmt: skip

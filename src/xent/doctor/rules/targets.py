@@ -145,14 +145,18 @@ def broadcast_target(case: Case) -> Found | None:
 
 
 def _crossed_by_hand(case: Case) -> Found | None:
-    """A difference of answers and targets with another number of axes, in whatever cost; or one that PyTorch refused."""
+    """Answers and targets with another number of axes, subtracted or multiplied, in whatever cost; or refused by PyTorch."""
     for step in case.trace.steps:
-        if step.op not in ("sub", "rsub", "sub_") or len(step.ins) != 2 or step.call is not None:
+        difference = step.op in ("sub", "rsub", "sub_")
+        product = step.op in ("mul", "div") and not step.in_model and step.func is not None
+        if not (difference or product) or len(step.ins) != 2 or step.call is not None:
             continue
         a, y = step.ins if step.ins[0].learns else step.ins[::-1]
         if not a.learns or y.learns or not case.roles(y) & {"y", "batch"} or len(a.shape) == len(y.shape) == 0:
             continue
         if len(a.shape) == len(y.shape) or not _crossed(a.shape, y.shape, bool(step.raised)) or 1 not in (*a.shape, *y.shape):
+            continue
+        if product and (_spread(a) or _spread(y)):
             continue
         n = torch.Size(y.shape).numel()
         words = {"cost": "by-hand", "input": str(list(a.shape)), "target": str(list(y.shape)), "raised": step.raised}
@@ -162,8 +166,8 @@ def _crossed_by_hand(case: Case) -> Found | None:
 
 
 def _spread(value: Value) -> bool:
-    """Whether the criterion itself gave a value another axis: where it did so to both sides, all pairs are meant."""
-    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS and not value.made_by.in_model:
+    """Whether a value was given another axis by hand: where both sides were, all pairs are meant."""
+    while value.made_by is not None and value.made_by.ins and value.made_by.op in VIEWS:
         if value.made_by.op == "unsqueeze":
             return True
         value = value.made_by.ins[0]
