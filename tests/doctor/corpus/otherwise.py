@@ -59,7 +59,7 @@ def logarithms_of_absolute_values():
 
 @fault("logits-as-probabilities")
 def a_distribution_that_refuses_logits():
-    return mlp(k=1), lambda z, y: -Bernoulli(z[:, 0]).log_prob(y).mean(), (rows(), yes_no())
+    return mlp(k=1), lambda z, y: -Bernoulli(z[:, 0], validate_args=True).log_prob(y).mean(), (rows(), yes_no())
 
 
 @fault("logits-as-probabilities")
