@@ -53,10 +53,9 @@ class Linear:
         """The problem of these rows, of which here are the logits."""
         return replace(self.whole, logits=logits, target=self.target[rows, ...], options=self.each)
 
-    def chunks(self, bytes_a_row: int, *, memory: int | None = None, first: int = 0, stop: int | None = None) -> Iterator[slice]:
+    def chunks(self, bytes_a_row: int, *, memory: int | None = None, first: int = 0) -> Iterator[slice]:
         """The rows from `first` on, in as few chunks of one size as the memory allows."""
-        stop = self.hidden.shape[0] if stop is None else stop
-        memory = self.memory if memory is None else memory
+        stop, memory = self.hidden.shape[0], self.memory if memory is None else memory
         n = stop - first
         fitting = memory // bytes_a_row
         if fitting < 1:
