@@ -104,22 +104,20 @@ def at_once(
         loop = cpu_batch.kernel(storage, few)
         odd = loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, 1.0, False, address(cost), g_at, g_row, g_class)
         return None if odd else cost[()]
-    by = cpu_batch.count(dtype.name)(y_at, n, k, w_at, options.ignore_index) if how == cpu_batch.MEAN else 1.0
-    how = how if how == cpu_batch.NONE else cpu_batch.PART
-    loop, rows, state, past = cpu_batch.shared(storage, few), _grain(n, k, PORTION, 16), np.zeros(3, np.int64), _past(z, grad)
-    sums = np.zeros(-(-n // rows))
+    loop, rows, past = cpu_batch.shared(storage, few), _grain(n, k, PORTION, 16), _past(z, grad)
+    state, sums = np.zeros(len(cpu_batch.STATE), np.int64), np.zeros(-(-n // rows))
 
-    def work(i: int) -> None:
-        loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, by, past, address(cost), g_at, g_row, g_class,
-             rows, address(state), address(sums), 0 if i else LOOKS)  # fmt: skip
+    def work(i: int, _held: Any = (z, y, weight, grad)) -> None:  # whoever is still at work when Ctrl-C ends the call keeps them
+        loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, past, address(cost), g_at, g_row, g_class,
+             rows, address(state), address(sums), i == 0, LOOKS)  # fmt: skip
 
-    together(work, min(threads(), sums.size), lambda: state[1] == n)
-    if state[2]:
+    together(work, min(threads(), sums.size), lambda: state[cpu_batch.DONE] == n)
+    if state[cpu_batch.ODD]:
         return None
     if how == cpu_batch.NONE:
         return cost
     with quiet():
-        return dtype.type(sums.sum() / by)
+        return dtype.type(sums.sum() / state.view(np.float64)[cpu_batch.BY])
 
 
 def _steps(x: np.ndarray) -> tuple[int, int, int]:
@@ -158,7 +156,7 @@ def fused(
     """Cost and gradient of every row, not reduced; false if a target is none (its cost is nan, its gradient not written).
 
     z       (…, K), any strides; bfloat16 (and float16, if liked) as uint16 or int16, `storage` its name
-    target  integers (…) or floats (…, K), as `inputs.read` leaves them
+    target  integers (…) or floats (…, K), as `inputs.read` leaves them; bfloat16 as uint16
     cost    (…), contiguous, in the type computed in (float32 for 16-bit z): written
     grad    z's shape and type, any strides, z itself if wanted: written; None where no gradient is wanted
     scale   what each row's gradient is multiplied by: None for 1, one number, or (…)
@@ -228,7 +226,7 @@ def _rows(
             zs, gs = np.ascontiguousarray(zs), None if gs is None else np.empty(zs.shape, zs.dtype)
         ys = y[own]
         if not hard and (ys.dtype != dtype or ys.strides[1] != dtype.itemsize):
-            ys = np.ascontiguousarray(ys, dtype)
+            ys = np.ascontiguousarray((ys.astype(np.uint32) << 16).view(np.float32) if ys.dtype == np.uint16 else ys, dtype)
         where = (
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
@@ -260,8 +258,8 @@ def _rows(
 
 def _grain(n: int, k: int, portion: int, each: int) -> int:
     """The rows of a part: so many parts for each thread, fewer where they would have fewer logits, and all of one size."""
-    parts = min(each * threads(), n * k // portion)
-    parts = parts // threads() * threads() or 1
+    workers = threads()
+    parts = min(each * workers, n * k // portion) // workers * workers or 1
     return -(-n // (parts * cpu_columns.LANES)) * cpu_columns.LANES if n >= parts * cpu_columns.LANES else -(-n // parts) or 1
 
 
