@@ -1,4 +1,4 @@
-"""The usual batch in one call: the same as the way for all, which the other tests hold to PyTorch's results and to the definition."""
+"""The usual batch in one call: the same as the way for all, which other tests hold to PyTorch's results and to the definition."""
 
 from __future__ import annotations
 
