@@ -7,7 +7,7 @@ first step with an error below 0.1 noted. Rounds take turns, so that a busy mome
 are medians over the rounds.
 
 The limit: of the floating-point instructions that a neuron's step takes at least (one FMA counts once), as many a second as a
-loop of FMAs alone reaches on the same cores in the same run.
+loop of FMAs alone reaches on the same cores in the same run. Where additions find a place beside the FMAs, more is possible.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def main() -> None:
         f"## `xent.sweep`: {n:,} neurons, {steps} steps, quadratic cost on a sigmoid\n\n"
         f"`python benchmarks/bench_sweep.py`, medians of {rounds} rounds in one run. {machine(*PACKAGES)}.\n\n{table}\n\n"
         f"The limit: {INSTRUCTIONS['float32']} floating-point instructions a neuron-step ({INSTRUCTIONS['float64']} in float64), "
-        f"at the rate that a loop of FMAs alone reaches in the same run."
+        f"at the rate that a loop of FMAs alone reaches in the same run; beyond it where additions find a place beside the FMAs."
     )
     print(text)
     if options.write:
