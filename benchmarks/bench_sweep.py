@@ -138,7 +138,7 @@ def _fmas(x: Any, turns: Any) -> None:
 def peak(dtype: str) -> Callable[[], float]:
     """A measurement of FMAs a second, on all cores."""
     fmas = kernels.compiled(kernels.specialised(_fmas, "fmas", factor=np.dtype(dtype).type(0.5)), inline=False)
-    turns, tasks = 2000, 8 * kernels.threads()
+    turns, tasks = 20_000, 8 * kernels.threads()  # some 30 ms: in the first few a core is not at its pace
     fmas(kernels.aligned(256, dtype), 1)
 
     def measure() -> float:
