@@ -6,6 +6,7 @@ however it was reshaped, picked or permuted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -29,6 +30,22 @@ VIEWS = names(
 
 COPYING = names("clone _to_copy alias detach contiguous lift_fresh")
 
+MIXING = names(
+    "addmm mm bmm baddbmm convolution mkldnn_rnn_layer _trilinear linear matmul native_layer_norm native_batch_norm "
+    "_native_batch_norm_legit native_group_norm cudnn_batch_norm embedding"
+)
+"""Operations of layers: sums over elements with weights, and norms."""
+
+MOST = 1 << 22
+"""So many elements of a value are looked at one by one."""
+
+
+def behind(value: Value, ops: Collection[str]) -> Value:
+    """What lies behind operations of these names, each followed to the first thing that it was given."""
+    while value.made_by is not None and value.made_by.op in ops and value.made_by.ins:
+        value = value.made_by.ins[0]
+    return value
+
 
 def same(a: Value, b: Value) -> bool:
     """Whether two values are the same numbers under two names."""
@@ -44,6 +61,11 @@ def original(value: Value) -> Value:
             value = value.twin
         else:
             return value
+
+
+def negated(value: Value) -> Value | None:
+    """x where a value is −x."""
+    return value.made_by.ins[0] if value.made_by is not None and value.made_by.op == "neg" else None
 
 
 def moved_axis(step: Step, x: Value, out: Value, axis: int) -> int | None:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
+from xent.doctor.carrying import ELEMENTWISE, MIXING, MOST, VIEWS, carry, original
 from xent.doctor.contracted import contractions
-from xent.doctor.natures import MIXING, Nature, Natures
+from xent.doctor.natures import Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
 from xent.doctor.sites import Site
@@ -158,7 +158,7 @@ class Case:
         if step is None or step.op in ("embedding", "mkldnn_rnn_layer") or not step.outs:
             return None
         out = step.outs[0]
-        if out.tensor.numel() > pairing.MOST:
+        if out.tensor.numel() > MOST:
             return None
         axis = 1 if step.op == "convolution" else len(out.shape) - 1
         if len(out.shape) < 2:

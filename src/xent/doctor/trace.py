@@ -40,21 +40,10 @@ BARE = {
 
 REDUCTIONS = ("none", "mean", "sum")
 
-
-SHAPES_ONLY = frozenset(
-    [
-        "ones_like",
-        "zeros_like",
-        "full_like",
-        "empty_like",
-        "rand_like",
-        "randn_like",
-        "new_ones",
-        "new_zeros",
-        "new_full",
-        "new_empty",
-    ]
-)
+SHAPES_ONLY = (
+    "ones_like", "zeros_like", "full_like", "empty_like", "rand_like", "randn_like", "new_ones", "new_zeros",
+    "new_full", "new_empty",
+)  # fmt: skip
 """Operations that look at nothing but the shape of what they are given."""
 
 
@@ -108,6 +97,16 @@ class Step:
     grad: bool
     call: Call | None = None
     raised: str = ""
+
+    @property
+    def learned(self) -> list[Value]:
+        """What went in and learns."""
+        return [value for value in self.ins if value.learns]
+
+    @property
+    def given(self) -> list[Value]:
+        """What went in and does not."""
+        return [value for value in self.ins if not value.learns]
 
     @property
     def ran(self) -> str:
@@ -264,18 +263,9 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
 
 
 OVERWRITING = (
-    "sigmoid_",
-    "tanh_",
-    "relu_",
-    "hardtanh_",
-    "leaky_relu_",
-    "elu_",
-    "_softmax_",
-    "exp_",
-    "log_",
-    "clamp_",
-    "clamp_min_",
-)
+    "sigmoid_", "tanh_", "relu_", "hardtanh_", "leaky_relu_", "elu_", "_softmax_", "exp_", "log_", "clamp_", "clamp_min_",
+)  # fmt: skip
+"""Operations in place whose input is kept: what squashes or cuts off is told by the numbers before it."""
 
 
 class Operations(TorchDispatchMode):
