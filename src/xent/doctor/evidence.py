@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xent.doctor import closed, pairing, sites
+from xent.doctor import pairing, sites
 from xent.doctor.carrying import ELEMENTWISE, MIXING, MOST, VIEWS, carry, original
 from xent.doctor.contracted import contractions
 from xent.doctor.natures import Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
+from xent.doctor.pairing.opaque import opaque
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Trace, Value
 
@@ -223,7 +224,7 @@ def gather(seen: Observation) -> Case:
     case = Case(seen, natures, found)
     for site in found:
         try:
-            case.pairings.append(closed.read(seen, site) if site.output else pairing.read(seen, natures, site))
+            case.pairings.append(pairing.read(seen, site))
         except Unseen as why:
             case.unread.append((site, str(why)))
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
@@ -231,8 +232,8 @@ def gather(seen: Observation) -> Case:
         shapes = {answer.shape for answer in seen.outputs}
         made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.roles(v) & {"y", "batch"}]
         targets = [*leaves, *made[:4]]  # one-hot labels, say
-        hidden = pairing.opaque(seen, natures, seen.outputs, targets)
+        hidden = opaque(seen, natures, seen.outputs, targets)
         if hidden is not None:
             case.sites.append(hidden)
-            case.pairings.append(pairing.read(seen, natures, hidden))
+            case.pairings.append(pairing.read(seen, hidden))
     return case
