@@ -72,9 +72,14 @@ def moved_axis(step: Step, x: Value, out: Value, axis: int) -> int | None:
     """Where an axis of x is in what a view made of it; None where it is gone or mixed with others."""
     if axis >= len(x.shape):
         return None
-    position = torch.arange(x.shape[axis], device=x.tensor.device).reshape([-1 if i == axis else 1 for i in range(len(x.shape))])
-    moved = again(step, x, position.expand(x.shape).contiguous(), out)
+    moved = again(step, x, places(x.tensor, axis).contiguous(), out)
     return None if moved is None else running_axis(moved)
+
+
+def places(like: Tensor, axis: int) -> Tensor:
+    """For each element its place along an axis."""
+    n = like.shape[axis]
+    return torch.arange(n, device=like.device).reshape([-1 if i == axis else 1 for i in range(like.ndim)]).expand(like.shape)
 
 
 def running_axis(index: Tensor) -> int | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import pairing, sites
-from xent.doctor.carrying import ELEMENTWISE, MIXING, MOST, VIEWS, carry, original
+from xent.doctor.carrying import ELEMENTWISE, MIXING, MOST, VIEWS, carry, original, places
 from xent.doctor.contracted import contractions
 from xent.doctor.natures import Nature, Natures
 from xent.doctor.observe import Observation
@@ -77,6 +77,10 @@ class Case:
         """The roles of what a value was made from."""
         return self.trace.sources(thing) if isinstance(thing, Value) else {"constant"}
 
+    def of_target(self, thing: Any) -> bool:
+        """Whether a value was made from the batch's targets, or from a batch that is not divided into x and y."""
+        return bool(self.roles(thing) & {"y", "batch"})
+
     def from_targets(self, site: Site) -> bool:
         """Whether the target of a site came from the batch's targets (and not, as in a GAN, from nowhere or from the inputs)."""
         roles = self.roles(site.target)
@@ -97,7 +101,7 @@ class Case:
 
     def given(self, site: Site) -> bool:
         """Whether a site's targets are the batch's and its logits are the model's to learn: a frozen judge's are neither."""
-        step = self.weighted(site.nature.z if site.nature.squashed or site.nature.is_log else site.input)
+        step = self.weighted(site.logits)
         own = [p for v in step.ins if (p := original_parameter(v)) is not None] if step is not None else []
         return self.from_targets(site) and (not own or any(p.learns for p in own))
 
@@ -158,16 +162,11 @@ class Case:
         step = self.weighted(value)
         if step is None or step.op in ("embedding", "mkldnn_rnn_layer") or not step.outs:
             return None
-        out = step.outs[0]
-        if out.tensor.numel() > MOST:
+        out, axis = step.outs[0], unit_axis(step)
+        if out.tensor.numel() > MOST or len(out.shape) < 2:
             return None
-        axis = 1 if step.op == "convolution" else len(out.shape) - 1
-        if len(out.shape) < 2:
-            return None
-        n = out.shape[axis]
-        unit = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(out.shape))]).expand(out.shape).contiguous()
-        moved = carry(self.trace, out, value, unit.to(out.tensor.device))
-        return None if moved is None else (moved, n)
+        moved = carry(self.trace, out, value, places(out.tensor, axis).contiguous())
+        return None if moved is None else (moved, out.shape[axis])
 
     @cached_property
     def layers(self) -> list[Layer]:
@@ -204,6 +203,11 @@ class Case:
         return f"model{path} ({type(module).__name__})"
 
 
+def unit_axis(layer: Step) -> int:
+    """The axis of a layer's units."""
+    return 1 if layer.op == "convolution" else len(layer.outs[0].shape) - 1
+
+
 def original_parameter(value: Value) -> Value | None:
     """The parameter that a value is, seen through views."""
     for _ in range(8):
@@ -230,7 +234,7 @@ def gather(seen: Observation) -> Case:
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
         leaves = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
         shapes = {answer.shape for answer in seen.outputs}
-        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.roles(v) & {"y", "batch"}]
+        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.of_target(v)]
         targets = [*leaves, *made[:4]]  # one-hot labels, say
         hidden = opaque(seen, natures, seen.outputs, targets)
         if hidden is not None:

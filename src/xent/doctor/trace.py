@@ -76,6 +76,11 @@ class Value:
         return tuple(self.numbers.shape)
 
     @property
+    def dtype(self) -> str:
+        """The name of its dtype, such as float32."""
+        return str(self.tensor.dtype).rpartition(".")[2]
+
+    @property
     def learns(self) -> bool:
         """Whether the gradient reaches it."""
         return self.tensor.requires_grad

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xent.doctor import goal
-from xent.doctor.carrying import VIEWS
+from xent.doctor.carrying import VIEWS, behind
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
@@ -32,7 +32,7 @@ def logits_as_probabilities(case: Case) -> Found | None:
     for step in case.trace.steps:
         if step.op not in LOGS or not step.outs or step.call is not None or not step.outs[0].learns:
             continue
-        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and _is_target(case, step.ins[0]):
+        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and case.of_target(step.ins[0]):
             x = _undone(step.ins[-1])
             return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
         nature = case.nature(step.outs[0])
@@ -82,17 +82,10 @@ def _undone(value: Value) -> Value:
     What makes it positive is looked through where nothing else uses the value: a rate, or what shares are made of, is used twice.
     """
     while (step := value.made_by) is not None and len(step.ins) == 1:
-        positive = step.op in POSITIVE and all(len(_uses(_whole(v))) == 1 for v in (value, step.ins[0]))
+        positive = step.op in POSITIVE and all(len(_uses(behind(v, VIEWS))) == 1 for v in (value, step.ins[0]))
         if step.op not in ("clamp", "clamp_min", "add") and not positive:
             return value
         value = step.ins[0]
-    return value
-
-
-def _whole(value: Value) -> Value:
-    """What a value is a view of."""
-    while value.made_by is not None and value.made_by.op in VIEWS and value.made_by.ins:
-        value = value.made_by.ins[0]
     return value
 
 
@@ -110,12 +103,11 @@ def _uses(value: Value) -> list[Step]:
 def _partner(value: Value, depth: int = 0) -> Value | None:
     """What a logarithm is multiplied by, or picked with; given numbers may be added before, as log p in p (log p − log q)."""
     for step in value.used_by:
-        given = [v for v in step.ins if not v.learns]
         if step.op == "mul":
-            return next((v for v in given if v.tensor.numel() > 1), None)
+            return next((v for v in step.given if v.tensor.numel() > 1), None)
         if step.op == "gather":
             return step.ins[1]
-        if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(given) == len(step.ins) - 1:
+        if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(step.learned) == 1:
             further = _partner(step.outs[0], depth + 1)
             if further is not None:
                 return further
@@ -125,11 +117,7 @@ def _partner(value: Value, depth: int = 0) -> Value | None:
 def _meets_target(case: Case, value: Value) -> bool:
     """Whether a logarithm is multiplied or picked by the targets, or is one of what they picked."""
     partner = _partner(value) or _picked_by(value) or case.nature(value).target
-    return partner is not None and _is_target(case, partner)
-
-
-def _is_target(case: Case, value: Value) -> bool:
-    return bool(case.roles(value) & {"y", "batch"})
+    return partner is not None and case.of_target(partner)
 
 
 def _picked_by(value: Value) -> Value | None:
