@@ -206,7 +206,7 @@ class Diagnosis:
         if self.unchecked:
             lines += ["", words["unchecked"]]
             lines += [f"  {', '.join(names)}: {why}" for why, names in self.not_checked(language).items()]
-        return "\n".join(line for line in lines if line is not None)
+        return "\n".join(lines)
 
     def summary(self, language: str = "en") -> str:
         """How much of the error arrives, in one line."""

@@ -71,9 +71,14 @@ def of_site(case: Case, site: Site, squash: str, y: Tensor, *, axis: int | None 
     if _bent(site):
         return None
     z = z if z is not None else original(site.nature.z)
-    frame = whole(z) if z is original(site.input) or z is site.input else carry(case.trace, z, site.input, whole(z))
-    frame = whole(z) if frame is None and z.shape == site.input.shape else frame
+    frame = _frame(case, site, z)
     return None if frame is None else arranged(z, frame, squash, y, axis)
+
+
+def _frame(case: Case, site: Site, z: Value) -> Tensor | None:
+    """Which element of z each element of the site's input was made from."""
+    found = whole(z) if original(z) is original(site.input) else carry(case.trace, z, site.input, whole(z))
+    return whole(z) if found is None and z.shape == site.input.shape else found
 
 
 def _bent(site: Site) -> bool:
@@ -110,11 +115,9 @@ def of_pairing(pairing: Pairing, case: Case, squash: str = "") -> Goal | None:
     z, site = original(pairing.z_value), pairing.site
     if _bent(site):
         return None
-    frame = whole(z) if z is original(site.input) else carry(case.trace, z, site.input, whole(z))
-    frame = whole(z) if frame is None and z.shape == site.input.shape else frame
+    frame, axis = _frame(case, site, z), site.class_axis
     if frame is None:
         return None
-    axis = site.axis if site.axis is not None else site.nature.axis
     if pairing.vector and axis is not None:
         rows = frame.movedim(axis, -1).reshape(-1, frame.shape[axis])
         if len(rows) != len(pairing.y):
