@@ -23,10 +23,10 @@ import numpy as np
 
 from xent import files
 from xent.errors import InputError
-from xent.lab import asked
-from xent.lab.asked import Asked
+from xent.lab import asked, values
 from xent.lab.looks import looks_of_race
 from xent.lab.own import NONE, Own
+from xent.lab.values import Asked
 from xent.neuron import tables
 
 ASKED, HEATS, RESULT, TABLE, SCRIPT = "asked.json", "heats", "result.json", "race.csv", "race.py"
@@ -103,7 +103,7 @@ class Races:
         """How the race with these settings stands: idle, running, stopped, failed or done, with its curves so far."""
         wanted = asked.RaceAsked.of(settings, self.own)
         key, place = self._place(wanted)
-        spoken = asked.language(settings)
+        spoken = values.language(settings)
         mine = self.running if self.running and self.running.key == key else None
         labels = tables.labels(wanted.outputs)
         shown: dict[str, Any] = {
