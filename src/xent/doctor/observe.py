@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import guard
-from xent.doctor.trace import NAMES, Calls, Operations, Trace, Value, bare_calls
+from xent.doctor.following import NAMES, Calls, Operations, bare_calls
+from xent.doctor.trace import Trace, Value
 from xent.errors import ArrayKindError, InputError, ModelError
 
 Forward = Callable[[Any, Any], Any]
