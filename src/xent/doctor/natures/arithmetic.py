@@ -63,7 +63,7 @@ def added(natures: Natures, step: Step, out: Value) -> Nature | None:
             constant = number(other)
             if constant is not None:
                 return scaled(natures.of(value), 1.0, constant)
-        return _of_both(natures, a, b) or _of_both(natures, b, a)
+        return _of_both(natures, step)
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
     if not isinstance(value, Value) or not isinstance(constant, int | float):
         return None
@@ -71,18 +71,31 @@ def added(natures: Natures, step: Step, out: Value) -> Nature | None:
     return replace(before, kind="exp-plus-one") if before.kind == "exp" and constant == 1 else scaled(before, 1.0, float(constant))
 
 
-def _of_both(natures: Natures, a: Value, b: Value) -> Nature | None:
+def _of_both(natures: Natures, step: Step) -> Nature | None:
     """y·p + (1 − y)·(1 − p)."""
-    factors = []
-    for step in (a.made_by, b.made_by):
-        learned = step.learned if step is not None and step.op == "mul" else []
-        given = step.given if step is not None else []
-        if len(learned) != 1 or len(given) != 1:
-            return None
-        factors.append((learned[0], given[0]))
-    (p, y), (q, c) = factors
-    complement = c.made_by is not None and c.made_by.op == "rsub" and same(c.made_by.ins[0], y)
-    return chosen(natures, p, q, y) if complement and natures.of(p).squashed and p.shape == y.shape else None
+    sides = either(step)
+    if sides is None:
+        return None
+    p, q, y = sides
+    return chosen(natures, p, q, y) if natures.of(p).squashed and p.shape == y.shape else None
+
+
+def either(step: Step) -> tuple[Value, Value, Value] | None:
+    """(a, b, y) where a step is a if y and else b, both of which learn: by `where`, or as y·a + (1 − y)·b."""
+    if step.op == "where":
+        y, a, b = (step.argument(i) for i in range(3))
+        known = isinstance(y, Value) and isinstance(a, Value) and isinstance(b, Value)
+        return (a, b, y) if known and a.learns and b.learns and not y.learns else None
+    products = [v.made_by for v in step.ins] if step.op in ("add", "add_") else []
+    if len(products) != 2 or any(p is None or p.op != "mul" or len(p.learned) != 1 or len(p.given) != 1 for p in products):
+        return None
+    (a, y), (b, c) = ((p.learned[0], p.given[0]) for p in products if p is not None)
+    return (a, b, y) if _complements(c, y) else (b, a, c) if _complements(y, c) else None
+
+
+def _complements(c: Value, y: Value) -> bool:
+    """Whether c is 1 − y."""
+    return c.made_by is not None and c.made_by.op == "rsub" and c.made_by.argument(1, "other") == 1 and same(c.made_by.ins[0], y)
 
 
 def difference(natures: Natures, step: Step, out: Value) -> Nature | None:

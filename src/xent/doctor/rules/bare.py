@@ -79,23 +79,26 @@ def _clamped(case: Case, nature: Nature) -> bool:
 def _undone(value: Value) -> Value:
     """A value before clamping, a small constant, or what only makes it positive.
 
-    What makes it positive is looked through where nothing else uses the value: a rate, or what shares are made of, is used twice.
+    What makes it positive is looked through where nothing else uses the value, but for 1 − it: a rate, or what shares are made of,
+    is used twice.
     """
+    alone = len(_uses(behind(value, VIEWS))) == 1
     while (step := value.made_by) is not None and len(step.ins) == 1:
-        positive = step.op in POSITIVE and all(len(_uses(behind(v, VIEWS))) == 1 for v in (value, step.ins[0]))
-        if step.op not in ("clamp", "clamp_min", "add") and not positive:
+        before = step.ins[0]
+        alone = alone and len(_uses(behind(before, VIEWS))) == 1
+        if step.op not in ("clamp", "clamp_min", "add") and not (alone and step.op in POSITIVE):
             return value
-        value = step.ins[0]
+        value = before
     return value
 
 
 def _uses(value: Value) -> list[Step]:
-    """What is computed from a value, seen through views."""
+    """What is computed from a value, seen through views; 1 − it is no other use, being what is left for the other class."""
     found = []
     for step in value.used_by:
         if step.op in VIEWS and step.outs:
             found += _uses(step.outs[0]) if step.outs[0].learns and step.op != "detach" else []
-        else:
+        elif step.op != "rsub" or step.argument(1, "other") != 1:
             found.append(step)
     return found
 
@@ -107,6 +110,8 @@ def _partner(value: Value, depth: int = 0) -> Value | None:
             return next((v for v in step.given if v.tensor.numel() > 1), None)
         if step.op == "gather":
             return step.ins[1]
+        if step.op == "where" and value is step.argument(1):
+            return step.ins[0]
         if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(step.learned) == 1:
             further = _partner(step.outs[0], depth + 1)
             if further is not None:

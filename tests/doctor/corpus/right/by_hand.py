@@ -196,3 +196,39 @@ def log_sum_exp_by_hand():
         return (lse - z.gather(1, y.unsqueeze(1)).squeeze(1)).mean()
 
     return mlp(k=6), criterion, (rows(), labels(k=6))
+
+
+@healthy
+def an_error_for_each_side_of_a_linear_output():
+    def criterion(z, y):
+        return torch.where(y == 1, (1 - z) ** 2, z**2).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), yes_no())
+
+
+@healthy
+def an_event_at_a_softplus_rate():
+    """The complementary log-log link: 1 − e^(−rate) is the probability of at least one."""
+
+    def criterion(z, y):
+        rate = F.softplus(z)
+        return -(y * torch.log(1 - torch.exp(-rate) + 1e-7) - (1 - y) * rate).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), yes_no())
+
+
+@healthy
+def counts_where_there_were_any():
+    def criterion(z, y):
+        rate = F.softplus(z) + 1e-3
+        return (rate - torch.where(y > 0, y * torch.log(rate), torch.zeros(()))).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), torch.poisson(torch.ones(32)))
+
+
+@healthy
+def a_lopsided_error_of_numbers():
+    def criterion(a, y):
+        return torch.where(a > y, (a - y) ** 2, 3 * (a - y).abs()).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), torch.randn(32))

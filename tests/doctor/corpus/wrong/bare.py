@@ -81,3 +81,20 @@ def a_distribution_that_refuses_logits():
 @fault("logits-as-probabilities")
 def a_distribution_that_takes_logits_unasked():
     return mlp(k=3), lambda z, y: -Categorical(z, validate_args=False).log_prob(y).mean(), (rows(), labels())
+
+
+@fault("logits-as-probabilities")
+def rectified_on_both_sides_before_the_logarithms():
+    def criterion(z, y):
+        return -(y * torch.log(F.relu(z) + 1e-7) + (1 - y) * torch.log(F.relu(1 - z) + 1e-7)).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), yes_no())
+
+
+@fault("logits-as-probabilities")
+def rectified_logarithms_chosen_by_the_label():
+    def criterion(z, y):
+        p = F.relu(z)
+        return -torch.where(y == 1, torch.log(p + 1e-7), torch.log((1 - p).clamp(min=1e-7))).mean()
+
+    return mlp(k=1, end=[nn.Flatten(0)]), criterion, (rows(), yes_no())

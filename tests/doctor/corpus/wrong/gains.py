@@ -145,3 +145,28 @@ def a_brier_score_of_exponentials():
 @fault("squared-error-on-squashed-output")
 def a_squared_error_of_the_right_class_alone():
     return Ending(softmax), lambda p, y: ((1 - p.gather(1, y[:, None])) ** 2).mean(), (rows(), labels())
+
+
+@fault("squared-error-on-squashed-output")
+def an_error_for_each_side_of_a_where():
+    def criterion(z, y):
+        p = torch.sigmoid(z[:, 0])
+        return torch.where(y == 0, p**2, (1 - p) ** 2).mean()
+
+    return mlp(k=1), criterion, (rows(), yes_no())
+
+
+@fault("squared-error-on-squashed-output")
+def an_error_for_each_side_weighed_by_the_target():
+    def criterion(p, y):
+        return (y * (1 - p).square() + (1 - y) * p.square()).sum()
+
+    return mlp(k=1, end=[nn.Sigmoid()]), criterion, (rows(), yes_no()[:, None])
+
+
+@fault("squared-error-on-squashed-output")
+def a_tanh_between_minus_one_and_one_by_where():
+    def criterion(a, y):
+        return torch.where(y > 0, (a - 1) ** 2, (a + 1) ** 2).mean()
+
+    return mlp(k=1, end=[nn.Tanh(), nn.Flatten(0)]), criterion, (rows(), 2 * yes_no() - 1)
