@@ -27,6 +27,17 @@ def several(n=32, k=4):
     return (torch.rand(n, k) < 0.4).float()
 
 
+class Tagger(nn.Module):
+    """Five classes for each of twenty tokens, classes last."""
+
+    def __init__(self):
+        super().__init__()
+        self.emb, self.out = nn.Embedding(20, 8), nn.Linear(8, 5)
+
+    def forward(self, tokens):
+        return self.out(self.emb(tokens))
+
+
 class Encoder(nn.Module):
     """A small transformer over token numbers, with positions."""
 

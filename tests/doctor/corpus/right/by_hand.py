@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import NegativeBinomial
 
 from .. import healthy
-from ..parts import hot, labels, masks, mlp, rows, segmenter, several, yes_no
+from ..parts import Tagger, hot, labels, masks, mlp, rows, segmenter, several, yes_no
 
 
 @healthy
@@ -29,14 +29,6 @@ def log_sigmoid_by_hand():
 
 @healthy
 def masked_mean_by_hand():
-    class Tagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.emb, self.out = nn.Embedding(20, 8), nn.Linear(8, 5)
-
-        def forward(self, t):
-            return self.out(self.emb(t))
-
     def criterion(z, y):
         mask = (y >= 0).float()
         ce = F.cross_entropy(z.flatten(0, 1), y.clamp(min=0).flatten(), reduction="none").view_as(mask)

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from .. import fault
-from ..parts import labels, mlp, rows
+from ..parts import Tagger, labels, mlp, rows
 
 
 def all_but_the_last(k=3):
@@ -39,27 +39,11 @@ def head_too_small():
 
 @fault("class-axis")
 def time_before_classes():
-    class Tagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.emb, self.out = nn.Embedding(20, 8), nn.Linear(8, 5)
-
-        def forward(self, tokens):
-            return self.out(self.emb(tokens))
-
     return Tagger(), nn.CrossEntropyLoss(), (torch.randint(20, (6, 7)), torch.randint(5, (6, 7)))
 
 
 @fault("class-axis")
 def time_before_classes_and_as_many():
-    class Tagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.emb, self.out = nn.Embedding(20, 8), nn.Linear(8, 5)
-
-        def forward(self, tokens):
-            return self.out(self.emb(tokens))
-
     return Tagger(), nn.CrossEntropyLoss(), (torch.randint(20, (6, 5)), torch.randint(5, (6, 5)))
 
 
@@ -84,14 +68,6 @@ def gather_beyond_the_end():
 
 @fault("class-axis")
 def soft_targets_on_the_last_axis():
-    class Tagger(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.emb, self.out = nn.Embedding(20, 8), nn.Linear(8, 5)
-
-        def forward(self, t):
-            return self.out(self.emb(t))
-
     y = F.one_hot(torch.randint(5, (6, 5)), 5).float()
     return Tagger(), nn.CrossEntropyLoss(), (torch.randint(20, (6, 5)), y)
 
