@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xent.doctor.trace import Step, Trace, Value
+from xent.doctor.trace import Step, Value
 
 
 def names(text: str) -> frozenset[str]:
@@ -123,7 +123,7 @@ ELEMENTWISE = names(
 """Operations whose output has its input's elements in their places."""
 
 
-def path(trace: Trace, start: Value, end: Value) -> list[tuple[Step, Value, Value]] | None:
+def path(start: Value, end: Value) -> list[tuple[Step, Value, Value]] | None:
     """The operations from one value to a later one that leave each element an element: views, and maps of single elements."""
     steps: list[tuple[Step, Value, Value]] = []
     start, now = original(start), end
@@ -155,9 +155,9 @@ def leads(value: Value, start: Value) -> bool:
     return False
 
 
-def carry(trace: Trace, start: Value, end: Value, numbers: Tensor) -> Tensor | None:
+def carry(start: Value, end: Value, numbers: Tensor) -> Tensor | None:
     """Numbers that belong to the elements of `start`, where those elements are in `end`; None where they were mixed."""
-    steps = path(trace, start, end)
+    steps = path(start, end)
     if steps is None:
         return None
     for step, before, after in steps:

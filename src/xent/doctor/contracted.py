@@ -22,7 +22,7 @@ def contractions(trace: Trace) -> None:
     """
     told: list[Step] = []
     for step in trace.steps:
-        met = _met(trace, step) if step.op in CONTRACTING and step.call is None and step.outs else None
+        met = _met(step) if step.op in CONTRACTING and step.call is None and step.outs else None
         if met is not None:
             a, b, axes = met
             with torch.enable_grad():
@@ -38,7 +38,7 @@ def contractions(trace: Trace) -> None:
     trace.steps = told
 
 
-def _met(trace: Trace, step: Step) -> tuple[Value, Value, list[int]] | None:
+def _met(step: Step) -> tuple[Value, Value, list[int]] | None:
     """(what learns, what is given, the axes summed over) where each element of one meets that of the other in its place."""
     if len(step.ins) != 2:
         return None
@@ -47,7 +47,7 @@ def _met(trace: Trace, step: Step) -> tuple[Value, Value, list[int]] | None:
     if apart or a.shape != b.shape or not 0 < a.tensor.numel() <= MOST or {a.role, b.role} & {"param", "buffer"}:
         return None
     index = torch.arange(a.tensor.numel(), device=a.tensor.device).reshape(a.shape)
-    rows, columns = (carry(trace, base, value, index) for base, value in zip((a, b), step.ins, strict=True))
+    rows, columns = (carry(base, value, index) for base, value in zip((a, b), step.ins, strict=True))
     if rows is None or columns is None:
         return None
     columns = columns.transpose(-1, -2) if columns.ndim > 1 else columns

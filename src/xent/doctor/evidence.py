@@ -165,7 +165,7 @@ class Case:
         out, axis = step.outs[0], unit_axis(step)
         if out.tensor.numel() > MOST or len(out.shape) < 2:
             return None
-        moved = carry(self.trace, out, value, places(out.tensor, axis).contiguous())
+        moved = carry(out, value, places(out.tensor, axis).contiguous())
         return None if moved is None else (moved, out.shape[axis])
 
     @cached_property

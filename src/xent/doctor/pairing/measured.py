@@ -31,7 +31,7 @@ def read(seen: Observation, site: Site) -> Pairing:
     z_value, squash = _before(site)
     delta, z = _delta(seen, site, z_value), z_value.numbers
     if z.numel() <= MOST:
-        frame = _frame(seen, site, z_value)
+        frame = _frame(site, z_value)
         z, delta = z.flatten()[frame], delta.flatten()[frame]
     elif squash != "softmax" or original(z_value) is not original(site.input):
         raise Unseen(f"large|{z.numel():,}")
@@ -83,12 +83,12 @@ def _before(site: Site) -> tuple[Value, str]:
     raise Unseen(f"no-gain|{site.form}")
 
 
-def _frame(seen: Observation, site: Site, z_value: Value) -> Tensor:
+def _frame(site: Site, z_value: Value) -> Tensor:
     """Where in z each element of the site's input lies."""
     index = torch.arange(z_value.tensor.numel(), device=z_value.tensor.device).reshape(z_value.shape)
     if original(z_value) is original(site.input):
         return index
-    moved = carry(seen.trace, z_value, site.input, index)
+    moved = carry(z_value, site.input, index)
     if moved is None:
         raise Unseen("way")
     return moved

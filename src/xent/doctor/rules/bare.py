@@ -21,36 +21,45 @@ UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 def logits_as_probabilities(case: Case) -> Found | None:
     """Weighted sums where probabilities, or their logarithms, are wanted."""
     for site in case.sites:
-        nature = site.nature
-        bare = (nature.kind == "raw" and case.straight(site.input)) or (nature.kind == "rectified" and nature.inner != "clamp")
-        bare = bare or (nature.kind == "tanh" and nature.low < 0) or _clamped(case, nature)
-        if site.form in ("bce", *LOGARITHMS) and (
-            bare or (nature.kind == "log" and nature.inner == "raw" and case.straight(nature.z))
-        ):
-            variant = "" if site.form == "bce" else "logarithm"
-            return _raw(case, site, site.input, variant)
+        if site.form in ("bce", *LOGARITHMS) and _is_bare(case, site):
+            return _raw(case, site, site.input, "" if site.form == "bce" else "logarithm")
     for step in case.trace.steps:
-        if step.op not in LOGS or not step.outs or step.call is not None or not step.outs[0].learns:
-            continue
-        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and case.of_target(step.ins[0]):
-            x = _undone(step.ins[-1])
-            return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
-        nature = case.nature(step.outs[0])
-        x = step.ins[0]
-        raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_shared(case, _undone(x)))
-        if (raw or _clamped(case, nature)) and (_meets_target(case, step.outs[0]) or _makes_nan(case, step)):
-            x = _shared(case, _undone(x))
-            site = Site("bce-by-hand", x, _partner(step.outs[0]), step=step, nature=case.nature(x))
-            return _raw(case, site, x, "")
+        if step.op in LOGS and step.outs and step.call is None and step.outs[0].learns:
+            found = _in_a_logarithm(case, step)
+            if found is not None:
+                return found
     return _refused(case)
+
+
+def _is_bare(case: Case, site: Site) -> bool:
+    """Whether what a cost function is given is a weighted sum, only cut off perhaps, or the logarithm of one."""
+    nature = site.nature
+    if nature.kind == "raw":
+        return case.straight(site.input)
+    if nature.kind == "log" and nature.inner == "raw":
+        return case.straight(nature.z)
+    cut = nature.kind == "rectified" and nature.inner != "clamp"
+    return cut or (nature.kind == "tanh" and nature.low < 0) or _clamped(case, nature)
+
+
+def _in_a_logarithm(case: Case, step: Step) -> Found | None:
+    """A weighted sum whose logarithm meets the targets, or makes the cost nan."""
+    y: Value | None
+    if step.op == "xlogy":
+        y, x = step.ins[0], _undone(step.ins[-1])
+        bare = step.ins[-1].learns and case.straight(x) and case.of_target(y)
+    else:
+        nature, y, x = case.nature(step.outs[0]), _partner(step.outs[0]), _shared(case, _undone(step.ins[0]))
+        bare = (nature.kind == "log" and nature.inner == "raw" and case.straight(x)) or _clamped(case, nature)
+        bare = bare and (_meets_target(case, step.outs[0]) or _makes_nan(case, step))
+    return _raw(case, Site("bce-by-hand", x, y, step=step, nature=case.nature(x)), x, "") if bare else None
 
 
 def _makes_nan(case: Case, step: Step) -> bool:
     """Whether the cost is nan of this logarithm."""
     cost, out = case.seen.cost, step.outs[0].numbers
-    return (
-        cost is not None and bool(cost.detach().isnan()) and bool(out.isnan().any()) and not bool(step.ins[0].numbers.isnan().any())
-    )
+    of_this = bool(out.isnan().any()) and not bool(step.ins[0].numbers.isnan().any())
+    return cost is not None and bool(cost.detach().isnan()) and of_this
 
 
 def _shared(case: Case, value: Value) -> Value:
@@ -148,10 +157,10 @@ def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
         axis = 1 if variant and site.axis is None else axis
         if target is not None and tuple(target.shape) != site.input.shape and target.ndim == len(value.shape):
             target = target.squeeze(axis)
-        aim = None if target is None else goal.of_site(case, site, "softmax", target, axis=axis, z=value)
+        aim = None if target is None else goal.of_site(site, "softmax", target, axis=axis, z=value)
         cure = Cure("cross-entropy-on-logits", words, ("log-softmax-nll",), aim)
     else:
-        aim = None if target is None else goal.of_site(case, site, "sigmoid", target, z=value)
+        aim = None if target is None else goal.of_site(site, "sigmoid", target, z=value)
         cure = Cure("bce-on-logits", words, ("add-sigmoid",), aim)
     least, most = (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
     return Found({**words, "least": least, "most": most, "outside": outside}, variant, cure)

@@ -56,14 +56,14 @@ def softmax_wrong_axis(case: Case) -> Found | None:
             continue
         if ran is not None:
             size = site.input.shape[ran]
-        elif nature.step is not None and _shared_out_over_others(case, site, wanted):
+        elif nature.step is not None and _shared_out_over_others(site, wanted):
             ran = nature.step.argument(1, "dim") % len(nature.z.shape)
             size = nature.z.shape[ran]
         else:
             continue
         words, aim = placed(case, site), None
         if isinstance(site.target, Value):
-            aim = goal.of_site(case, site, "softmax", site.target.numbers, axis=wanted, z=nature.z)
+            aim = goal.of_site(site, "softmax", site.target.numbers, axis=wanted, z=nature.z)
         evidence = {**words, "ran": ran, "wanted": wanted, "size": size, "classes": site.input.shape[wanted]}
         return Found(evidence, "", Cure("right-axis", {**words, "wanted": str(wanted)}, ("drop-squashing",), aim))
     return None
@@ -76,12 +76,12 @@ def _is_choice_among_samples(case: Case, site: Site) -> bool:
 
 def _among_samples(case: Case, site: Site) -> Found:
     words, y = placed(case, site), site.target.numbers
-    aim = goal.of_site(case, site, "sigmoid", y) if binary(y) else None
+    aim = goal.of_site(site, "sigmoid", y) if binary(y) else None
     evidence = {**words, "ran": 0, "size": site.input.shape[0]}
     return Found(evidence, "samples", Cure("one-logit-bce", words, ("two-classes",), aim))
 
 
-def _shared_out_over_others(case: Case, site: Site, wanted: int) -> bool:
+def _shared_out_over_others(site: Site, wanted: int) -> bool:
     """Whether elements along the wanted axis belong to different sums of the softmax, which ran before a reshape."""
     step = site.nature.step
     if step is None or step.op not in ("_softmax", "_log_softmax") or site.nature.picked:
@@ -89,7 +89,7 @@ def _shared_out_over_others(case: Case, site: Site, wanted: int) -> bool:
     out, axis = step.outs[0], step.argument(1, "dim") % len(step.outs[0].shape)
     rest = [n for i, n in enumerate(out.shape) if i != axis]
     group = torch.arange(math.prod(rest)).reshape(rest).unsqueeze(axis).expand(out.shape).contiguous()
-    moved = carry(case.trace, out, site.input, group.to(out.tensor.device))
+    moved = carry(out, site.input, group.to(out.tensor.device))
     return moved is not None and bool((moved != moved.select(wanted, 0).unsqueeze(wanted)).any())
 
 
@@ -125,7 +125,7 @@ def sigmoid_for_exclusive_classes(case: Case) -> Found | None:
             continue  # where some do not count, as behind a time of death, they are no classes
         y, words = site.target.numbers, placed(case, site)
         opposed = site.both or site.form != "bce-by-hand"
-        aim = goal.of_site(case, site, "softmax", y.double().argmax(dim=axis), axis=axis, z=site.logits)
+        aim = goal.of_site(site, "softmax", y.double().argmax(dim=axis), axis=axis, z=site.logits)
         evidence = {**words, "classes": y.shape[axis], "n": y.numel() // y.shape[axis]}
         cure = Cure("cross-entropy-on-logits", words, ("keep-one-vs-rest",), aim)
         return Found(evidence, "" if opposed else "unopposed", cure, severity="warning" if opposed else "error")
@@ -139,7 +139,7 @@ def _unopposed(case: Case, site: Site) -> Found:
     if isinstance(site.target, Value):
         y = site.target.numbers
         y = y.squeeze(axis) if y.ndim == len(site.input.shape) and y.shape[axis] == 1 else y
-        aim = goal.of_site(case, site, "softmax", y, axis=axis, z=site.nature.z)
+        aim = goal.of_site(site, "softmax", y, axis=axis, z=site.nature.z)
     evidence = {**words, "classes": width(site), "n": site.input.tensor.numel() // max(width(site), 1)}
     return Found(evidence, "unopposed", Cure("cross-entropy-on-logits", words, (), aim), severity="error")
 
@@ -156,7 +156,7 @@ def softmax_for_independent_labels(case: Case) -> Found | None:
         share = multi_hot(y, axis) if axis is not None and y.ndim > 1 else None
         if share is None or case.similarities(z):
             continue
-        words, aim = placed(case, site), goal.of_site(case, site, "sigmoid", y, z=z)
+        words, aim = placed(case, site), goal.of_site(site, "sigmoid", y, z=z)
         evidence = {**words, "share": share, "mean": float(y.double().sum(dim=axis).mean())}
         return Found(evidence, "", Cure("bce-on-logits", words, ("add-sigmoid",), aim))
     return None

@@ -31,7 +31,7 @@ def float_class_indices(case: Case) -> Found | None:
         words = said(site) | {"dtype": site.target.dtype}
         evidence = {**words, "classes": classes_of(site) or 0}
         if site.raised and not y.is_floating_point() and site.alike and one_hot(y) == site.axis:
-            aim = goal.of_site(case, site, "softmax", y.argmax(dim=site.axis), axis=site.axis)
+            aim = goal.of_site(site, "softmax", y.argmax(dim=site.axis), axis=site.axis)
             return Found(evidence, "one-hot", Cure("class-numbers", words, (), aim))
         narrow = bool(site.raised) and y.dtype not in (torch.int64, torch.uint8)
         column = tuple(y.shape) != site.rows
@@ -39,7 +39,7 @@ def float_class_indices(case: Case) -> Found | None:
         if not odd or site.alike or tuple(y.squeeze().shape) != site.rows or y.numel() != torch.Size(site.rows).numel():
             continue
         whole = not y.is_floating_point() or bool((y == y.round()).all())
-        aim = goal.of_site(case, site, "softmax", y.reshape(site.rows).long(), axis=site.axis) if whole else None
+        aim = goal.of_site(site, "softmax", y.reshape(site.rows).long(), axis=site.axis) if whole else None
         variant = "column" if column and not y.is_floating_point() else ""
         return Found(evidence, variant, Cure("long-targets", words, (), aim))
     return _float_indices_by_hand(case)
@@ -77,7 +77,7 @@ def class_index_out_of_range(case: Case) -> Found | None:
         if found is None or signed(y):
             continue
         words, evidence, variant = found
-        aim = goal.of_site(case, site, "softmax", y - 1, axis=site.axis) if variant else None
+        aim = goal.of_site(site, "softmax", y - 1, axis=site.axis) if variant else None
         return Found(evidence, variant, Cure("count-from-zero" if variant else "more-classes", words, ("more-classes",), aim))
     return _out_of_range_by_hand(case)
 
@@ -160,7 +160,7 @@ def _axis_found(case: Case, site: Site, axis: int | None, n: int) -> Found:
     evidence = {**said(site), "axis": str(site.axis), "classes": n, "found": "mixed" if axis is None else str(axis)}
     words = {key: str(value) for key, value in evidence.items()}
     if axis is not None:
-        aim = goal.of_site(case, site, "softmax", y, axis=axis)
+        aim = goal.of_site(site, "softmax", y, axis=axis)
         return Found(evidence, "", Cure("move-axis", words, (), aim))
     if step is not None:
         z = step.outs[0]

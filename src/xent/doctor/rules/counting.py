@@ -72,7 +72,7 @@ def zero_class_weight(case: Case) -> Found | None:
         if isinstance(weight, Value) and isinstance(site.target, Value) and site.form in ("cross-entropy", "nll"):
             lost = torch.nonzero((weight.numbers == 0) & _present(site, len(weight.numbers))).flatten()
             if len(lost):
-                return _weightless(case, site, lost)
+                return _weightless(site, lost)
     for site in case.sites:
         weight = site.option("pos_weight")
         if isinstance(weight, Value) and isinstance(site.target, Value) and site.form == "bce-logits":
@@ -96,10 +96,10 @@ def _present(site: Site, k: int) -> Tensor:
     return y.movedim(site.axis or 0, -1).reshape(-1, k).sum(dim=0) > 0
 
 
-def _weightless(case: Case, site: Site, lost: Tensor) -> Found:
+def _weightless(site: Site, lost: Tensor) -> Found:
     y = site.target.numbers
     share = float("nan") if y.is_floating_point() else float(torch.isin(y, lost).double().mean())
-    aim = goal.of_site(case, site, "softmax", y, axis=site.axis, z=original(site.input))
+    aim = goal.of_site(site, "softmax", y, axis=site.axis, z=original(site.input))
     return _lost(said(site), lost, share, aim)
 
 

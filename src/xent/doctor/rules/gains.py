@@ -33,7 +33,7 @@ def squared_error_on_squashed_output(case: Case) -> Found | None:
         gain = float(pairing.gain[i])
         key = {"softmax": "cross-entropy-on-logits", "tanh": "tanh-to-logits"}.get(pairing.squash, "bce-on-logits")
         squash = "softmax" if pairing.squash == "softmax" else "sigmoid"
-        aim = goal.of_pairing(pairing, case, squash) if pairing.squash != "hard" else None
+        aim = goal.of_pairing(pairing, squash) if pairing.squash != "hard" else None
         evidence = {
             **words, "error": float(pairing.worst[i]), "gain": gain, "slowed": 1 / gain if gain > 0 else float("inf"),
             "share": pairing.stalled_share, "stalled": stalled, "wrong": wrong, "n": n,
@@ -66,7 +66,7 @@ def dead_probability_bce(case: Case) -> Found | None:
             **words, "lost": int(lost.sum()), "wrong": int(pairing.wrong.sum()), "z": float(pairing.z[i].abs().max()),
             "gain": float(pairing.gain[i]), "n": len(pairing.error), "dtype": pairing.z_value.dtype,
         }  # fmt: skip
-        return Found(evidence, "", Cure(key, words, (), goal.of_pairing(pairing, case)))
+        return Found(evidence, "", Cure(key, words, (), goal.of_pairing(pairing)))
     return None
 
 

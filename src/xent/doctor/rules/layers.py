@@ -98,7 +98,7 @@ def dead_units(case: Case) -> Found | None:
 
 def _aim(case: Case) -> goal.Goal | None:
     """What the main pairing is to learn: the measure for changes that lie before it."""
-    return goal.of_pairing(case.main, case) if case.main is not None and case.main.squash != "margin" else None
+    return goal.of_pairing(case.main) if case.main is not None and case.main.squash != "margin" else None
 
 
 def _changed(case: Case, steps: list[Step], change: Callable[[Tensor], object]) -> Callable[[nn.Module], None] | None:

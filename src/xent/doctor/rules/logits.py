@@ -25,13 +25,13 @@ def _is_probability(nature: Nature) -> bool:
     return smooth and (nature.low, nature.high) == (0.0, 1.0) and not nature.picked
 
 
-def _goal(case: Case, site: Site, z: Value) -> goal.Goal | None:
+def _goal(site: Site, z: Value) -> goal.Goal | None:
     """Cross-entropy on these logits with the site's own targets; its binary form for yes and no."""
     if not isinstance(site.target, Value):
         return None
     if site.form in ("bce-logits", "bce", "bce-by-hand", "logistic"):
-        return goal.of_site(case, site, "sigmoid", site.target.numbers, z=z)
-    return goal.of_site(case, site, "softmax", site.target.numbers, axis=site.class_axis, z=z)
+        return goal.of_site(site, "sigmoid", site.target.numbers, z=z)
+    return goal.of_site(site, "softmax", site.target.numbers, axis=site.class_axis, z=z)
 
 
 @rule("probabilities-as-logits", "error")
@@ -51,7 +51,7 @@ def probabilities_as_logits(case: Case) -> Found | None:
             continue
         words, z = placed(case, site, nature), site.input.numbers
         spread = float((z.max() - z.min()).double()) if z.numel() else 0.0
-        aim = _goal(case, site, nature.z) if nature.z.tensor.numel() else None
+        aim = _goal(site, nature.z) if nature.z.tensor.numel() else None
         key = "give-logarithms" if variant else "drop-squashing"
         others = ("log-softmax-nll",) if nature.kind == "softmax" else ("bce-on-probabilities",)
         evidence = {**words, "spread": spread, "best": _best_of_unit_range(site), "classes": _classes(site)}
@@ -94,7 +94,7 @@ def double_log_softmax(case: Case) -> Found | None:
             continue
         words = placed(case, site, twice)
         of_target = isinstance(site.target, Value)
-        aim = goal.of_site(case, site, "softmax", site.target.numbers, axis=site.class_axis, z=twice.z) if of_target else None
+        aim = goal.of_site(site, "softmax", site.target.numbers, axis=site.class_axis, z=twice.z) if of_target else None
         return Found({**words, "classes": _classes(site)}, "", Cure("drop-squashing", words, ("log-softmax-nll",), aim))
     return None
 
@@ -114,7 +114,7 @@ def rectified_logits(case: Case) -> Found | None:
             continue
         words = placed(case, site, nature) | {"layer": layer_of(case, nature.z)}
         zero = float((z.numbers <= 0).double().mean()) if z.tensor.numel() else 0.0
-        aim = _goal(case, site, nature.z) if site.form in LOGITS else None
+        aim = _goal(site, nature.z) if site.form in LOGITS else None
         return Found({**words, "zero": zero}, "", Cure("drop-rectifier", words, ("leaky",), aim))
     return None
 
@@ -135,7 +135,7 @@ def bounded_logits(case: Case) -> Found | None:
         evidence = {
             **words, "low": inner.low, "high": inner.high, "best": best, "least": -math.log(best), "classes": _classes(site),
         }  # fmt: skip
-        return Found(evidence, "", Cure("drop-squashing", words, ("wider-range",), _goal(case, site, inner.z)))
+        return Found(evidence, "", Cure("drop-squashing", words, ("wider-range",), _goal(site, inner.z)))
     return None
 
 

@@ -45,7 +45,7 @@ def non_finite(case: Case) -> Found | None:
         return None
     broken = not math.isfinite(float(seen.cost.detach()))
     gradients = _broken(case)
-    step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s, strict=broken)), None)
+    step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s)), None)
     evidence = {"what": "cost" if broken else "gradient", "count": len(gradients), "of": len(case.gradients),
                 "where": step.op if step else "", "module": case.place(step.where) if step else ""}  # fmt: skip
     return Found(evidence, "made" if broken else "gradient", Cure("keep-finite", {k: str(v) for k, v in evidence.items()}))
@@ -55,7 +55,7 @@ def _broken(case: Case) -> list[Tensor]:
     return [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
 
 
-def _makes_nan(step: Step, *, strict: bool) -> bool:
+def _makes_nan(step: Step) -> bool:
     def bad(t: Tensor) -> bool:
         return t.is_floating_point() and t.numel() > 0 and not bool(torch.isfinite(t).all())
 
@@ -80,7 +80,7 @@ def low_precision_cost(case: Case) -> Found | None:
                 continue
             words = {"dtype": low.dtype, "where": step.op}
             p = case.pairing(site)
-            aim = goal.of_pairing(p, case) if p is not None and p.squash != "margin" else None
+            aim = goal.of_pairing(p) if p is not None and p.squash != "margin" else None
             cure = Cure("float-cost", words, ("autocast",), aim)
             return Found({**words, "digits": 2 if low.dtype == "bfloat16" else 3, "off": _error_of(case, low)}, "", cure)
     return None
@@ -107,7 +107,7 @@ def large_logits(case: Case) -> Found | None:
             continue
         words = {"layer": layer_of(case, p.z_value)}
         scale = (4.0 if not p.vector else 8.0) / middle
-        aim = goal.of_pairing(p, case)
+        aim = goal.of_pairing(p)
         prepare = _scaled(case, p, scale)
         evidence = {**words, "spread": middle, "limit": limit, "wrong": int(p.wrong.sum()), "n": len(p.error)}
         return Found(
@@ -194,7 +194,7 @@ def initial_cost(case: Case) -> Found | None:
             "n": len(p.error),
             "classes": len(frequencies),
         }
-        aim = goal.of_pairing(p, case) if prepare else None
+        aim = goal.of_pairing(p) if prepare else None
         return Found(evidence, "", Cure("scale-logits", {**words, "scale": "0.1"}, ("zero-last",), aim, prepare))
     return None
 
@@ -224,7 +224,7 @@ def output_bias(case: Case) -> Found | None:
             "values": ", ".join(f"{v:.2f}" for v in start[:6].tolist()) + (", …" if len(start) > 6 else ""),
         }
         prepare = _biased(bias, start, offset) if bias else None
-        aim = goal.of_pairing(p, case) if prepare else None
+        aim = goal.of_pairing(p) if prepare else None
         evidence = {
             **words,
             "share": float(f.max()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from xent.doctor import goal
 from xent.doctor.carrying import VIEWS
@@ -30,9 +31,9 @@ def signed_labels(case: Case) -> Found | None:
         fixed = (y + 1) / 2
         aim = None
         if site.form in PICKS:
-            aim = goal.of_site(case, site, "softmax", fixed.long(), axis=site.axis)
+            aim = goal.of_site(site, "softmax", fixed.long(), axis=site.axis)
         elif site.form in PROBABLE:
-            aim = goal.of_site(case, site, "sigmoid", fixed, z=site.logits) if site.alike else None
+            aim = goal.of_site(site, "sigmoid", fixed, z=site.logits) if site.alike else None
         share = float((y == -1).double().mean())
         return Found({**words, "share": share}, "", Cure("zero-one-labels", words, ("soft-margin",), aim))
     return None
@@ -44,7 +45,7 @@ def target_outside_domain(case: Case) -> Found | None:
     for site in case.sites:
         if not isinstance(site.target, Value) or not site.target.tensor.numel():
             continue
-        domain = _domain(case, site)
+        domain = _domain(site)
         if domain is None:
             continue
         low, high, variant = domain
@@ -53,47 +54,52 @@ def target_outside_domain(case: Case) -> Found | None:
             y = y.exp()
         if not bool(torch.isfinite(y).all()) or signed(y):
             continue
-        words = said(site)
         if variant == "labels":
-            if bool(((y == 0) | (y == 1)).all()) and bool((y == 0).any()):
-                share = float((y == 0).double().mean())
-                words["layer"] = layer_of(case, site.input)
-                evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": share}
-                return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
+            if binary(y) and bool((y == 0).any()):
+                return _unsigned(case, site, y)
             continue
         reach = high - low if high < float("inf") else 1.0
-        outside = (y < low - NEAR * reach) | (y > high + NEAR * reach)
-        axis = site.nature.axis if site.nature.axis is not None else site.axis
-        sums_off = False
-        if variant == "distribution" and not bool(outside.any()) and axis is not None and axis < y.ndim:
-            sums = y.sum(dim=axis)
-            used = sums != 0
-            sums_off = bool(((sums - 1).abs() > 1e-2)[used].any()) and multi_hot(y, axis) is None and not binary(y)
-        if not bool(outside.any()) and not sums_off:
+        outside = float(((y < low - NEAR * reach) | (y > high + NEAR * reach)).double().mean())
+        sums_off = variant == "distribution" and not outside and _sums_off(site, y)
+        if not outside and not sums_off:
             continue
-        evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high,
-                    "share": float(outside.double().mean()) if not sums_off else 1.0}  # fmt: skip
+        words, share = said(site), 1.0 if sums_off else outside
+        evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high, "share": share}
         key = {"distribution": "make-distribution", "reach": "linear-output"}.get(variant, "scale-targets")
-        aim = _scaled_goal(case, site, variant)
-        return Found(
-            evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else (), aim)
-        )
+        cure = Cure(key, words, ("scale-targets",) if variant == "reach" else (), _scaled_goal(site, variant))
+        return Found(evidence, "sums" if sums_off else variant, cure)
     return None
 
 
-def _scaled_goal(case: Case, site: Site, variant: str) -> goal.Goal | None:
+def _unsigned(case: Case, site: Site, y: Tensor) -> Found:
+    """Labels 0 and 1 under a cost of a margin."""
+    words = {**said(site), "layer": layer_of(case, site.input)}
+    evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": float((y == 0).double().mean())}
+    return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
+
+
+def _sums_off(site: Site, y: Tensor) -> bool:
+    """Whether shares between 0 and 1 do not sum to 1 over the classes; labels of which several are true are another fault."""
+    axis = site.nature.axis if site.nature.axis is not None else site.axis
+    if axis is None or axis >= y.ndim:
+        return False
+    sums = y.sum(dim=axis)
+    return bool(((sums - 1).abs() > 1e-2)[sums != 0].any()) and multi_hot(y, axis) is None and not binary(y)
+
+
+def _scaled_goal(site: Site, variant: str) -> goal.Goal | None:
     """The cost with its targets brought into their domain: between 0 and 1, or to a sum of 1 over the classes."""
     if not site.alike:
         return None
     y, z, axis = site.target.numbers.double(), site.logits, site.class_axis
     if variant == "probability" and bool(y.max() > y.min()):
-        return goal.of_site(case, site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
+        return goal.of_site(site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
     if variant == "distribution" and axis is not None and bool((y >= 0).all()):
-        return goal.of_site(case, site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
+        return goal.of_site(site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
     return None
 
 
-def _domain(case: Case, site: Site) -> tuple[float, float, str] | None:
+def _domain(site: Site) -> tuple[float, float, str] | None:
     """(least, greatest, what for) of the targets that a cost takes; None where every number will do."""
     if site.form in PROBABLE:
         return 0.0, 1.0, "probability"
@@ -131,7 +137,7 @@ def broadcast_target(case: Case) -> Found | None:
             if site.form in ERRORS and site.nature.squashed:
                 squash = "sigmoid" if site.nature.kind == "sigmoid" and binary(numbers) else ""
             z = site.logits if squash == "sigmoid" else site.input
-            aim = goal.of_site(case, site, squash, numbers, z=z) if squash else None
+            aim = goal.of_site(site, squash, numbers, z=z) if squash else None
         n = torch.Size(y).numel()
         return Found({**words, "n": n, "pairs": n * torch.Size(a).numel()}, "raised" if site.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a))}, (), aim))  # fmt: skip
