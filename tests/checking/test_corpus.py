@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checking.corpus import RIGHT, WRONG
+from checking.specimens import RIGHT, WRONG
 
 import xent
 from xent import texts

@@ -1,4 +1,4 @@
-"""The checker's corpus: costs and outputs as people write them, each wrong one with its rule, each right one with its remarks.
+"""The checker's specimens: costs and outputs as people write them, each wrong one with its rule, each right one with its remarks.
 
 `right` and `wrong` hold them in files by what they are about; a wrong one builds on a right one where it breaks one thing of it.
 """
