@@ -19,6 +19,10 @@ from xent.doctor.pairing.opaque import opaque
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Trace, Value
 
+EACH_BY_ITSELF = ELEMENTWISE | VIEWS
+SEEN_THROUGH = VIEWS | {"_weight_norm_interface", "mul", "div"}
+"""What may stand between a parameter and the layer that uses it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -149,7 +153,7 @@ class Case:
             if step.op in ("mm", "bmm", "matmul", "_cdist_forward"):
                 return not self._weight(step) and sum(v.learns for v in step.ins) > 1
             learned = [v for v in step.ins if v.learns and v.role != "param"]
-            if step.op not in ELEMENTWISE | VIEWS or len(learned) != 1:
+            if step.op not in EACH_BY_ITSELF or len(learned) != 1:
                 return False
             value = learned[0]
         return False
@@ -213,7 +217,7 @@ def original_parameter(value: Value) -> Value | None:
     for _ in range(8):
         if value.role == "param":
             return value
-        if value.made_by is None or value.made_by.op not in VIEWS | {"t", "_weight_norm_interface", "mul", "div"}:
+        if value.made_by is None or value.made_by.op not in SEEN_THROUGH:
             return None
         value = value.made_by.ins[0]
     return None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xent.doctor.natures.reading import Natures
 
 SCALED = VIEWS | {"div", "div_", "_to_copy"}
+SOFTENED = VIEWS | {"clamp_min", "add"}
 FILLED = ("ones", "ones_like", "full", "full_like", "scalar_tensor")
 
 
@@ -208,7 +209,7 @@ def _of_reciprocal(below: Nature, step: Step) -> Nature:
 
 def _sum_of(total: Value, part: Value) -> int | None:
     """The axis over which a value is the sum of another; None where it is not."""
-    while total.made_by is not None and total.made_by.op in (*VIEWS, "clamp_min", "add") and len(total.made_by.ins) == 1:
+    while total.made_by is not None and total.made_by.op in SOFTENED and len(total.made_by.ins) == 1:
         total = total.made_by.ins[0]
     step = total.made_by
     return only_axis(part, step.argument(1, "dim")) if step is not None and step.op == "sum" and same(step.ins[0], part) else None

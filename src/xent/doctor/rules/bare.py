@@ -14,7 +14,7 @@ from xent.doctor.trace import Step, Value
 
 LOGS = ("log", "log_", "log1p", "log2", "xlogy")
 POSITIVE = ("abs", "relu", "softplus", "square")
-UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
+UNDOING = VIEWS | frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 
 
 @rule("logits-as-probabilities", "error")
@@ -138,7 +138,7 @@ def _picked_by(value: Value) -> Value | None:
     """The indices that picked what a value was made from."""
     for _ in range(12):
         step = value.made_by
-        if step is None or not step.ins or step.op not in VIEWS | UNDOING:
+        if step is None or not step.ins or step.op not in UNDOING:
             return None
         if step.op in ("gather", "index", "take_along_dim"):
             return next((v for v in step.ins[1:] if not v.tensor.is_floating_point()), None)

@@ -8,6 +8,7 @@ from xent.doctor.sites.site import Site
 from xent.doctor.sites.weights import of_batch
 from xent.doctor.trace import Step, Value
 
+SHIFTING = VIEWS | {"neg", "rsub", "add", "sub", "mul"}
 FORMS = {"softplus": "logistic", "relu": "hinge", "clamp_min": "hinge", "clamp": "hinge", "exp": "exponential"}
 
 
@@ -33,7 +34,7 @@ def margin(value: Value) -> tuple[Value, Value, Step] | None:
         (s,), given = step.learned, step.given
         if step.op == "mul" and len(given) == 1 and given[0].tensor.numel() > 1:
             return s, given[0], step
-        if step.op not in ("neg", "rsub", "add", "sub", "mul", *VIEWS):
+        if step.op not in SHIFTING:
             return None
         value = s
     return None

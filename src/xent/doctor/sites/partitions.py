@@ -10,20 +10,20 @@ from xent.doctor.trace import Step, Value
 
 CUT = {"relu", "clamp_min", "clamp", "maximum"}
 WHOLE = {"softplus", "logaddexp"}
+OF_Z = CUT | WHOLE | {"exp", "log1p", "abs"}
 
 
 def partitions(steps: list[Step], natures: Natures) -> list[Site]:
     """Where z is multiplied by a target, and the rest is there as well."""
     rest: dict[int, set[str]] = {}
     for step in steps:
-        if step.op in (*CUT, *WHOLE, "exp", "log1p", "abs"):
+        if step.op in OF_Z:
             for z in step.learned:
                 inside = negated(z)
                 rest.setdefault(original(z if inside is None else inside).id, set()).add(step.op)
     sites: dict[int, Site] = {}
-    for step in steps:
-        learned = step.learned if step.op == "mul" else []
-        given = [v for v in step.given if v.tensor.numel() > 1]
+    for step in (step for step in steps if step.op == "mul"):
+        learned, given = step.learned, [v for v in step.given if v.tensor.numel() > 1]
         if len(learned) != 1 or len(given) != 1 or not of_batch(given[0]) or complement(given[0]) is not None:
             continue
         z, there = learned[0], rest.get(original(learned[0]).id, set())
