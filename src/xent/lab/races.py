@@ -231,16 +231,12 @@ class Races:
 
 def _run(key: str, place: Path) -> Running:
     """The race's process, which makes way for everything else on the machine."""
-    command = [sys.executable, "-m", "xent.lab.racer", str(place)]
-    if hasattr(os, "nice"):
-        command = [
-            sys.executable,
-            "-c",
-            "import os, runpy, sys; os.nice(10); runpy.run_module('xent.lab.racer', run_name='__main__')",
-        ]
-        command.append(str(place))
+    program = ["-m", "xent.lab.racer"]
+    if hasattr(os, "nice"):  # before anything is imported
+        program = ["-c", "import os, runpy; os.nice(10); runpy.run_module('xent.lab.racer', run_name='__main__')"]
     errors = (place / "errors.txt").open("w")
     with errors:
+        command = [sys.executable, *program, str(place)]
         made = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
     running = Running(key, made)
     running.listener = Thread(target=running.listen, daemon=True)
