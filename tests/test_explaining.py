@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import xent
-from xent import explaining, texts
+from xent import texts
 from xent.errors import InputError, PairError, UnknownNameError
 from xent.explaining import contents, number, page
+from xent.explaining.derivations import pair_name
 from xent.outputs import curves
 from xent.outputs.registry import ACTIVATIONS, COSTS
 from xent.texts import LANGUAGES
@@ -67,7 +68,7 @@ def test_texts_are_about_what_there_is_and_all_of_it():
     words = texts.page("explain", "en")
     assert set(words["costs"]) == set(COSTS)
     assert set(words["activations"]) == set(ACTIVATIONS)
-    assert set(words["pairs"]) == {explaining._key(output) for output in xent.catalogue()}
+    assert set(words["pairs"]) == {pair_name(output) for output in xent.catalogue()}
     assert set(stored("libraries")) == set(words["pairs"]) | set(ACTIVATIONS)
     derivations = stored("derivations")
     steps = [step for group in ("pairs", "general") for several in derivations[group].values() for step in several]
@@ -247,5 +248,5 @@ def test_numbers_in_words():
 
 def test_a_target_that_is_smoothed_twice():
     """The formula is that of the cost at the bottom."""
-    inner = explaining.page("lq@sigmoid").formulas[-1].text()
-    assert explaining.page("smooth(smooth(lq))@sigmoid").formulas[-1].text() == inner
+    inner = page("lq@sigmoid").formulas[-1].text()
+    assert page("smooth(smooth(lq))@sigmoid").formulas[-1].text() == inner

@@ -134,7 +134,7 @@ def module_of(where: str) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):
             return _of_file(Path(where)) if is_file else importlib.import_module(where)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported, and even exit
         raise InputError(f"{where} cannot be imported: {told(error)}") from error
     finally:
         if here in sys.path:
@@ -194,10 +194,8 @@ def blamed(outputs: Sequence[Output], language: str) -> Iterator[None]:
     """What goes wrong in here, where a user's own code takes part, is told as theirs: a ModelError of one sentence."""
     try:
         yield
-    except XentError:
-        raise
-    except (Exception, SystemExit) as error:
-        if not any(map(is_own, outputs)):
+    except (Exception, SystemExit) as error:  # a user's code may raise anything, and even exit
+        if isinstance(error, XentError) or not any(map(is_own, outputs)):
             raise
         raise ModelError(raised(error, outputs, language)) from error
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checking.right import RIGHT
-from checking.wrong import WRONG
+from checking.specimens import RIGHT, WRONG
 
 import xent
 from xent import texts

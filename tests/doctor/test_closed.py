@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from doctor.corpus.wrong import labels, mlp, rows, yes_no
+from doctor.corpus.parts import labels, mlp, rows, yes_no
 from torch import nn
 
 import xent

@@ -9,8 +9,8 @@ from torch import nn
 
 import xent
 from xent.doctor import diagnose, evidence
-from xent.doctor import pairing as reading
 from xent.doctor.observe import observe
+from xent.doctor.pairing import measured
 
 
 def pairing(model, criterion, x, y):
@@ -117,7 +117,7 @@ def test_xents_own_costs_are_followed():
 
 def test_of_a_large_output_rows_are_taken(monkeypatch):
     """As of a language model: a gain of 1 needs the reduction over all rows, not over those that are looked at."""
-    monkeypatch.setattr(reading, "MOST", 50)
+    monkeypatch.setattr(measured, "MOST", 50)
     z, y = torch.randn(40, 5, dtype=torch.float64), torch.arange(40) % 5
     y[::4] = -100
     p = pairing(Given(z, nn.Identity()), nn.CrossEntropyLoss(), torch.ones(()).double(), y)

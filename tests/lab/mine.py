@@ -11,7 +11,10 @@ from xent.activations import Sigmoid
 
 
 class Hellinger:
-    """Distance between square roots of probabilities."""
+    """Distance between square roots of probabilities.
+
+    More of it here.
+    """
 
     answers, targets = (0, 1), (0, 1)
 

@@ -15,7 +15,7 @@ from xent import texts
 from xent.errors import XentError
 from xent.figures.runs import colours
 from xent.figures.style import DASHES, THEMES
-from xent.lab import asked, looks, telling
+from xent.lab import asked, looks, telling, values
 from xent.lab.answers import answer
 from xent.neuron.mapping import stall_map
 from xent.outputs import curves
@@ -339,4 +339,4 @@ def test_the_maps_colours_are_cividis():
 
 def test_what_is_asked_is_bounded():
     """A map and a neuron at their largest stay within seconds: the bounds are those that the messages name."""
-    assert asked.MOST_OUTPUTS * asked.MOST_STEPS <= 40_000
+    assert values.MOST_OUTPUTS * asked.MOST_STEPS <= 40_000

@@ -7,6 +7,7 @@ from itertools import cycle, product
 import numpy as np
 import pytest
 import torch
+from own_activations import Bent, Warm
 
 import xent
 from xent.activations import Sigmoid
@@ -206,30 +207,6 @@ def test_an_own_cost_is_left_to_the_plain_twin():
     ours = plain.learn(state, recipe, x, labels, order, [(output, slice(0, LANES))], RATES)
     for a, b in zip(ours.parameters, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
-
-
-class Warm(Sigmoid):
-    """A sigmoid of twice its input."""
-
-    name = "warm"
-
-    def __call__(self, z):
-        return super().__call__(2 * z)
-
-    def pullback(self, a, g):
-        return 2 * super().pullback(a, g)
-
-
-class Bent:
-    """A sigmoid that is none of xent's."""
-
-    range = (0, 1)
-
-    def __call__(self, z):
-        return Sigmoid()(z)
-
-    def pullback(self, a, g):
-        return Sigmoid().pullback(a, g)
 
 
 @pytest.mark.parametrize("activation", [Warm(), Bent()])

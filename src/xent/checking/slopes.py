@@ -20,7 +20,6 @@ from xent.costs import Labels
 SATURATED = 2.0**-26
 """An answer of a sigmoid nearer to 1 than this has too few digits left for differences of a chain's value."""
 
-
 FAR = 1e100
 """An answer beyond this, of an exponential say, has a square that overflows: what a cost's formula makes of it is no mistake."""
 

@@ -22,7 +22,7 @@ def look(subject: Subject, probes: Probes, what: str) -> Iterator[Finding]:
     given, target = subject.make(x), subject.make(y)
     first = subject.raw(what, given, target)
     yield from _changed(subject, what, (("x", given, x), ("y", target, y)))
-    _insist_on_array(subject, what, first, given)
+    _insist_on_array(what, first, given)
     _insist_on_shape(subject, what, first, x)
     yield from _dtypes(subject, what, x, y)
     yield from _digits(subject, probes, what)
@@ -71,7 +71,7 @@ def _first_difference(after: Array, before: Array) -> tuple[float, float]:
     return float(after.ravel()[place]), float(before.ravel()[place])
 
 
-def _insist_on_array(subject: Subject, what: str, result: Any, given: Any) -> None:
+def _insist_on_array(what: str, result: Any, given: Any) -> None:
     words = (("what", what), ("library", library(given)))
     if not compat.is_array_api_obj(result) and np.ndim(result) == 0 and isinstance(result, (int, float)):
         raise Trouble(Finding("reduces", Evidence(came=f"{result!r}"), (*words, ("how", "one number"), ("shape", _size(given)))))
@@ -105,7 +105,7 @@ def _dtypes(subject: Subject, what: str, x: Array, y: Array) -> Iterator[Finding
     for name in ("float64", "float32"):
         dtype = np.dtype(name)
         result = subject.raw(what, subject.make(x.astype(dtype)), subject.make(y.astype(dtype)))
-        _insist_on_array(subject, what, result, subject.make(x))
+        _insist_on_array(what, result, subject.make(x))
         came = str(result.dtype).rpartition(".")[2]
         if came != name:
             rule = "dtype" if is_float(result) else "integers"

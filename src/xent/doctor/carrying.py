@@ -6,12 +6,13 @@ however it was reshaped, picked or permuted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xent.doctor.trace import Step, Trace, Value
+from xent.doctor.trace import Step, Value
 
 
 def names(text: str) -> frozenset[str]:
@@ -28,6 +29,22 @@ VIEWS = names(
 """Operations that move elements and do not change them; `carry` runs them again."""
 
 COPYING = names("clone _to_copy alias detach contiguous lift_fresh")
+
+MIXING = names(
+    "addmm mm bmm baddbmm convolution mkldnn_rnn_layer _trilinear linear matmul native_layer_norm native_batch_norm "
+    "_native_batch_norm_legit native_group_norm cudnn_batch_norm embedding"
+)
+"""Operations of layers: sums over elements with weights, and norms."""
+
+MOST = 1 << 22
+"""So many elements of a value are looked at one by one."""
+
+
+def behind(value: Value, ops: Collection[str]) -> Value:
+    """What lies behind operations of these names, each followed to the first thing that it was given."""
+    while value.made_by is not None and value.made_by.op in ops and value.made_by.ins:
+        value = value.made_by.ins[0]
+    return value
 
 
 def same(a: Value, b: Value) -> bool:
@@ -46,13 +63,23 @@ def original(value: Value) -> Value:
             return value
 
 
+def negated(value: Value) -> Value | None:
+    """x where a value is −x."""
+    return value.made_by.ins[0] if value.made_by is not None and value.made_by.op == "neg" else None
+
+
 def moved_axis(step: Step, x: Value, out: Value, axis: int) -> int | None:
     """Where an axis of x is in what a view made of it; None where it is gone or mixed with others."""
     if axis >= len(x.shape):
         return None
-    position = torch.arange(x.shape[axis], device=x.tensor.device).reshape([-1 if i == axis else 1 for i in range(len(x.shape))])
-    moved = again(step, x, position.expand(x.shape).contiguous(), out)
+    moved = again(step, x, places(x.tensor, axis).contiguous(), out)
     return None if moved is None else running_axis(moved)
+
+
+def places(like: Tensor, axis: int) -> Tensor:
+    """For each element its place along an axis."""
+    n = like.shape[axis]
+    return torch.arange(n, device=like.device).reshape([-1 if i == axis else 1 for i in range(like.ndim)]).expand(like.shape)
 
 
 def running_axis(index: Tensor) -> int | None:
@@ -96,7 +123,7 @@ ELEMENTWISE = names(
 """Operations whose output has its input's elements in their places."""
 
 
-def path(trace: Trace, start: Value, end: Value) -> list[tuple[Step, Value, Value]] | None:
+def path(start: Value, end: Value) -> list[tuple[Step, Value, Value]] | None:
     """The operations from one value to a later one that leave each element an element: views, and maps of single elements."""
     steps: list[tuple[Step, Value, Value]] = []
     start, now = original(start), end
@@ -128,9 +155,9 @@ def leads(value: Value, start: Value) -> bool:
     return False
 
 
-def carry(trace: Trace, start: Value, end: Value, numbers: Tensor) -> Tensor | None:
+def carry(start: Value, end: Value, numbers: Tensor) -> Tensor | None:
     """Numbers that belong to the elements of `start`, where those elements are in `end`; None where they were mixed."""
-    steps = path(trace, start, end)
+    steps = path(start, end)
     if steps is None:
         return None
     for step, before, after in steps:

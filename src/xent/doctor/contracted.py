@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import torch
 
-from xent.doctor.carrying import carry, names
+from xent.doctor.carrying import MOST, behind, carry, names
 from xent.doctor.trace import Step, Trace, Value
 
 CONTRACTING = names("bmm mm mv dot vdot")
-MOST = 1 << 22
 REARRANGING = names("view _unsafe_view reshape permute transpose t squeeze unsqueeze clone alias contiguous flatten _reshape_alias")
 """Views of all elements, each once."""
 
 
 def contractions(trace: Trace) -> None:
-    """Products that are summed at once, as by einsum, are told as what they are: a mul of two values, and a sum.
+    """Tell them as a mul of two values and a sum.
 
     Only where each element of something that learns meets one of something given, or itself.
     """
     told: list[Step] = []
     for step in trace.steps:
-        met = _met(trace, step) if step.op in CONTRACTING and step.call is None and step.outs else None
+        met = _met(step) if step.op in CONTRACTING and step.call is None and step.outs else None
         if met is not None:
             a, b, axes = met
             with torch.enable_grad():
@@ -39,16 +38,16 @@ def contractions(trace: Trace) -> None:
     trace.steps = told
 
 
-def _met(trace: Trace, step: Step) -> tuple[Value, Value, list[int]] | None:
+def _met(step: Step) -> tuple[Value, Value, list[int]] | None:
     """(what learns, what is given, the axes summed over) where each element of one meets that of the other in its place."""
     if len(step.ins) != 2:
         return None
-    a, b = (_rearranged(value) for value in step.ins)
+    a, b = (behind(value, REARRANGING) for value in step.ins)
     apart = a.learns == b.learns and a is not b
     if apart or a.shape != b.shape or not 0 < a.tensor.numel() <= MOST or {a.role, b.role} & {"param", "buffer"}:
         return None
     index = torch.arange(a.tensor.numel(), device=a.tensor.device).reshape(a.shape)
-    rows, columns = (carry(trace, base, value, index) for base, value in zip((a, b), step.ins, strict=True))
+    rows, columns = (carry(base, value, index) for base, value in zip((a, b), step.ins, strict=True))
     if rows is None or columns is None:
         return None
     columns = columns.transpose(-1, -2) if columns.ndim > 1 else columns
@@ -57,9 +56,3 @@ def _met(trace: Trace, step: Step) -> tuple[Value, Value, list[int]] | None:
     places = torch.unravel_index(rows.flatten()[: rows.shape[-1]], a.shape)
     axes = [i for i, place in enumerate(places) if bool((place != place[0]).any())]
     return (a, b, axes) if step.ins[0].learns else (b, a, axes)
-
-
-def _rearranged(value: Value) -> Value:
-    while value.made_by is not None and value.made_by.op in REARRANGING and value.made_by.ins:
-        value = value.made_by.ins[0]
-    return value

@@ -13,9 +13,10 @@ import torch
 
 from xent.doctor import cure as curing
 from xent.doctor import evidence, guard
-from xent.doctor.diagnosis import Diagnosis, Finding, Picture, Unchecked
+from xent.doctor.diagnosis import Diagnosis, Finding, Unchecked
 from xent.doctor.evidence import Case
 from xent.doctor.observe import Forward, checked, observe, said
+from xent.doctor.picture import Picture
 from xent.doctor.rules import RULES, SEVERITIES, Found, Rule
 from xent.errors import ModelError, UnknownNameError
 

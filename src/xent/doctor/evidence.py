@@ -9,14 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xent.doctor import closed, pairing, sites
-from xent.doctor.carrying import ELEMENTWISE, VIEWS, carry, original
+from xent.doctor import pairing, sites
+from xent.doctor.carrying import ELEMENTWISE, MIXING, MOST, VIEWS, carry, original, places
 from xent.doctor.contracted import contractions
-from xent.doctor.natures import MIXING, Nature, Natures
+from xent.doctor.natures import Nature, Natures
 from xent.doctor.observe import Observation
 from xent.doctor.pairing import Pairing, Unseen
+from xent.doctor.pairing.opaque import opaque
 from xent.doctor.sites import Site
 from xent.doctor.trace import Step, Trace, Value
+
+EACH_BY_ITSELF = ELEMENTWISE | VIEWS
+SEEN_THROUGH = VIEWS | {"_weight_norm_interface", "mul", "div"}
+"""What may stand between a parameter and the layer that uses it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,10 @@ class Case:
         """The roles of what a value was made from."""
         return self.trace.sources(thing) if isinstance(thing, Value) else {"constant"}
 
+    def of_target(self, thing: Any) -> bool:
+        """Whether a value was made from the batch's targets, or from a batch that is not divided into x and y."""
+        return bool(self.roles(thing) & {"y", "batch"})
+
     def from_targets(self, site: Site) -> bool:
         """Whether the target of a site came from the batch's targets (and not, as in a GAN, from nowhere or from the inputs)."""
         roles = self.roles(site.target)
@@ -96,7 +105,7 @@ class Case:
 
     def given(self, site: Site) -> bool:
         """Whether a site's targets are the batch's and its logits are the model's to learn: a frozen judge's are neither."""
-        step = self.weighted(site.nature.z if site.nature.squashed or site.nature.is_log else site.input)
+        step = self.weighted(site.logits)
         own = [p for v in step.ins if (p := original_parameter(v)) is not None] if step is not None else []
         return self.from_targets(site) and (not own or any(p.learns for p in own))
 
@@ -144,7 +153,7 @@ class Case:
             if step.op in ("mm", "bmm", "matmul", "_cdist_forward"):
                 return not self._weight(step) and sum(v.learns for v in step.ins) > 1
             learned = [v for v in step.ins if v.learns and v.role != "param"]
-            if step.op not in ELEMENTWISE | VIEWS or len(learned) != 1:
+            if step.op not in EACH_BY_ITSELF or len(learned) != 1:
                 return False
             value = learned[0]
         return False
@@ -157,16 +166,11 @@ class Case:
         step = self.weighted(value)
         if step is None or step.op in ("embedding", "mkldnn_rnn_layer") or not step.outs:
             return None
-        out = step.outs[0]
-        if out.tensor.numel() > pairing.MOST:
+        out, axis = step.outs[0], unit_axis(step)
+        if out.tensor.numel() > MOST or len(out.shape) < 2:
             return None
-        axis = 1 if step.op == "convolution" else len(out.shape) - 1
-        if len(out.shape) < 2:
-            return None
-        n = out.shape[axis]
-        unit = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(out.shape))]).expand(out.shape).contiguous()
-        moved = carry(self.trace, out, value, unit.to(out.tensor.device))
-        return None if moved is None else (moved, n)
+        moved = carry(out, value, places(out.tensor, axis).contiguous())
+        return None if moved is None else (moved, out.shape[axis])
 
     @cached_property
     def layers(self) -> list[Layer]:
@@ -203,12 +207,17 @@ class Case:
         return f"model{path} ({type(module).__name__})"
 
 
+def unit_axis(layer: Step) -> int:
+    """The axis of a layer's units."""
+    return 1 if layer.op == "convolution" else len(layer.outs[0].shape) - 1
+
+
 def original_parameter(value: Value) -> Value | None:
     """The parameter that a value is, seen through views."""
     for _ in range(8):
         if value.role == "param":
             return value
-        if value.made_by is None or value.made_by.op not in VIEWS | {"t", "_weight_norm_interface", "mul", "div"}:
+        if value.made_by is None or value.made_by.op not in SEEN_THROUGH:
             return None
         value = value.made_by.ins[0]
     return None
@@ -223,16 +232,16 @@ def gather(seen: Observation) -> Case:
     case = Case(seen, natures, found)
     for site in found:
         try:
-            case.pairings.append(closed.read(seen, site) if site.output else pairing.read(seen, natures, site))
+            case.pairings.append(pairing.read(seen, site))
         except Unseen as why:
             case.unread.append((site, str(why)))
     if not case.pairings and seen.cost is not None and all(site.by_hand for site in found):
         leaves = [v for v in seen.trace.values if v.made_by is None and v.role in ("y", "batch")]
         shapes = {answer.shape for answer in seen.outputs}
-        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.roles(v) & {"y", "batch"}]
+        made = [v for v in seen.trace.values if v.made_by and not v.learns and v.shape in shapes and case.of_target(v)]
         targets = [*leaves, *made[:4]]  # one-hot labels, say
-        hidden = pairing.opaque(seen, natures, seen.outputs, targets)
+        hidden = opaque(seen, natures, seen.outputs, targets)
         if hidden is not None:
             case.sites.append(hidden)
-            case.pairings.append(pairing.read(seen, natures, hidden))
+            case.pairings.append(pairing.read(seen, hidden))
     return case

@@ -7,19 +7,15 @@ variance, less its constant), from the logits z, whatever stood between them and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import Tensor
 
 from xent.doctor.carrying import carry, original
 from xent.doctor.pairing import Pairing
 from xent.doctor.sites import Site
 from xent.doctor.trace import Value
-
-if TYPE_CHECKING:
-    from xent.doctor.evidence import Case
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +62,19 @@ def whole(value: Value) -> Tensor:
     return torch.arange(value.tensor.numel(), device=value.tensor.device).reshape(value.shape)
 
 
-def of_site(case: Case, site: Site, squash: str, y: Tensor, *, axis: int | None = None, z: Value | None = None) -> Goal | None:
+def of_site(site: Site, squash: str, y: Tensor, *, axis: int | None = None, z: Value | None = None) -> Goal | None:
     """The goal at a site with its targets set right; None where logits and targets cannot be brought together."""
     if _bent(site):
         return None
     z = z if z is not None else original(site.nature.z)
-    frame = whole(z) if z is original(site.input) or z is site.input else carry(case.trace, z, site.input, whole(z))
-    frame = whole(z) if frame is None and z.shape == site.input.shape else frame
+    frame = _frame(site, z)
     return None if frame is None else arranged(z, frame, squash, y, axis)
+
+
+def _frame(site: Site, z: Value) -> Tensor | None:
+    """Which element of z each element of the site's input was made from."""
+    found = whole(z) if original(z) is original(site.input) else carry(z, site.input, whole(z))
+    return whole(z) if found is None and z.shape == site.input.shape else found
 
 
 def _bent(site: Site) -> bool:
@@ -104,17 +105,15 @@ def arranged(z: Value, frame: Tensor, squash: str, y: Tensor, axis: int | None) 
     return Goal(z, frame.reshape(-1), squash, y.reshape(-1))
 
 
-def of_pairing(pairing: Pairing, case: Case, squash: str = "") -> Goal | None:
+def of_pairing(pairing: Pairing, squash: str = "") -> Goal | None:
     """The goal that a pairing already has, possibly with another squashing; y as it was read."""
     squash = squash or pairing.squash
     z, site = original(pairing.z_value), pairing.site
     if _bent(site):
         return None
-    frame = whole(z) if z is original(site.input) else carry(case.trace, z, site.input, whole(z))
-    frame = whole(z) if frame is None and z.shape == site.input.shape else frame
+    frame, axis = _frame(site, z), site.class_axis
     if frame is None:
         return None
-    axis = site.axis if site.axis is not None else site.nature.axis
     if pairing.vector and axis is not None:
         rows = frame.movedim(axis, -1).reshape(-1, frame.shape[axis])
         if len(rows) != len(pairing.y):

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from xent.doctor import guard
-from xent.doctor.trace import NAMES, Calls, Operations, Trace, Value, bare_calls
+from xent.doctor.following import NAMES, Calls, Operations, bare_calls
+from xent.doctor.trace import Trace, Value
 from xent.errors import ArrayKindError, InputError, ModelError
 
 Forward = Callable[[Any, Any], Any]
@@ -129,12 +130,9 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
         if forward is not None:
             output = forward(model, batch)
         elif criterion is None:
-            output = (
-                model(**batch) if isinstance(batch, Mapping) else model(*batch) if isinstance(batch, tuple | list) else model(batch)
-            )
+            output = _answer(model, batch)
         else:
-            x = batch[0]
-            output = model(**x) if isinstance(x, Mapping) else model(*x) if isinstance(x, tuple | list) else model(x)
+            output = _answer(model, batch[0])
     except Exception as error:
         if seen is not None and any(call.raised for call in seen.trace.calls):
             raise  # a cost inside of the model: the rules may know why
@@ -158,6 +156,11 @@ def cost_of(model: Any, criterion: Any, batch: Any, forward: Forward | None, see
         target = batch[1] if isinstance(batch, list | tuple) and len(batch) == 2 else None
         return criterion(output) if target is None else criterion(output, target)
     return _compared(criterion, output, batch[1])
+
+
+def _answer(model: Any, x: Any) -> Any:
+    """What the model makes of one input, of several, or of named ones."""
+    return model(**x) if isinstance(x, Mapping) else model(*x) if isinstance(x, tuple | list) else model(x)
 
 
 def _compared(criterion: Any, output: Any, y: Any) -> Any:

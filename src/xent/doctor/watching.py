@@ -26,9 +26,10 @@ from torch.overrides import TorchFunctionMode
 
 from xent.doctor import evidence, guard
 from xent.doctor.diagnosing import diagnose
-from xent.doctor.diagnosis import Diagnosis, Finding, Picture
+from xent.doctor.diagnosis import Diagnosis, Finding
+from xent.doctor.following import NAMES
 from xent.doctor.observe import checked, observe
-from xent.doctor.trace import NAMES
+from xent.doctor.picture import Picture
 from xent.errors import InputError, XentError
 
 SHARE = 0.02

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xent.doctor.cure import Tried
-from xent.doctor.diagnosis import Diagnosis, Picture
+from xent.doctor.diagnosis import Diagnosis
+from xent.doctor.picture import Picture
 from xent.figures.style import DASHES, House, drawing, finish
 
 MARKERS = "osD^vP"

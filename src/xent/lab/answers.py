@@ -15,13 +15,13 @@ from xent.arrays import asked as asked_of
 from xent.costs import Cost
 from xent.costs.base import parameters
 from xent.errors import UnknownNameError, XentError
-from xent.lab import asked
-from xent.lab.asked import Asked
+from xent.lab import asked, examples, values
 from xent.lab.looks import looks
 from xent.lab.own import NONE, Own, is_number
 from xent.lab.telling import sentences
-from xent.neuron import Neuron, Run
-from xent.outputs import Output, curves
+from xent.lab.values import Asked
+from xent.neuron import Neuron, Run, tables
+from xent.outputs import Output
 from xent.outputs.own import is_own
 from xent.owned import blamed, undefined
 
@@ -54,10 +54,10 @@ def answer(ask: str, settings: Asked, own: Own = NONE) -> dict[str, Any]:
 
 def neuron(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """Every run with its sentences, the activations to draw beneath them, and where the neurons start."""
-    listed = asked.Listed.of(settings, own)
-    wanted, spoken = asked.NeuronAsked.of(listed.settings(settings), own), asked.language(settings)
+    listed = values.Listed.of(settings, own)
+    wanted, spoken = asked.NeuronAsked.of(listed.settings(settings), own), values.language(settings)
     runs, problems = [], [*listed.problems, *own.notes(wanted.outputs, spoken)]
-    for side, (label, look) in enumerate(zip(wanted.labels, looks(wanted.outputs), strict=True)):
+    for side, (label, look) in enumerate(zip(tables.labels(wanted.outputs), looks(wanted.outputs), strict=True)):
         try:
             run = wanted.run(side)
             with blamed([run.output], spoken):
@@ -107,7 +107,7 @@ def _curve(one: Activation, reach: float) -> list[dict[str, Any]]:
 
 def start(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """A start drawn as the article draws it."""
-    drawn = Neuron.random(seed=asked.whole(settings, "seed", 0, 0, 10**9))
+    drawn = Neuron.random(seed=values.whole(settings, "seed", 0, 0, 10**9))
     return {"w": float(drawn.w), "b": float(drawn.b)}
 
 
@@ -116,11 +116,13 @@ def start(settings: Asked, own: Own = NONE) -> dict[str, Any]:
 
 def costs(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """The curves of every output, with the dials of its parameters."""
-    listed = asked.Listed.of(settings, own)
+    listed = values.Listed.of(settings, own)
     wanted = asked.CostsAsked.of(listed.settings(settings), own)
     shown: list[dict[str, Any]] = []
     problems = [*listed.problems, *own.notes(wanted.outputs, wanted.language)]
-    for side, (label, one, look) in enumerate(zip(wanted.labels, wanted.outputs, looks(wanted.outputs), strict=True)):
+    for side, (label, one, look) in enumerate(
+        zip(tables.labels(wanted.outputs), wanted.outputs, looks(wanted.outputs), strict=True)
+    ):
         entry = {"label": label, "output": own.name(one), "look": look, **_dials(one, own)}
         try:
             curve = wanted.curve(side)
@@ -189,66 +191,14 @@ def _page(subject: str | Output, spoken: str) -> dict[str, Any]:
 
 def explain(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """The page of `xent explain` about one output, its words as HTML, and code that computes it, to run as it stands."""
-    name, spoken = str(settings.get("output", ""))[: asked.MOST_LETTERS], asked.language(settings)
-    shown = asked.outputs({"outputs": name, "lang": spoken}, own)[0]
+    name, spoken = str(settings.get("output", ""))[: values.MOST_LETTERS], values.language(settings)
+    shown = values.outputs({"outputs": name, "lang": spoken}, own)[0]
     if is_own(shown):
         with blamed([shown], spoken):
             page = _page(shown, spoken)
     else:
         page = _known(str(shown), spoken)
-    ours = [
-        {"library": "NumPy", "name": "xent", "line": _numpy(shown, own), "note": ""},
-        {"library": "PyTorch", "name": "xent.torch.Criterion", "line": _criterion(shown, own), "note": ""},
-    ]
-    theirs = [code | {"line": THEIRS[code["library"]](shown, code["line"])} for code in page["code"]]
-    return {**page, "code": ours + theirs}
-
-
-def _numpy(shown: Output, own: Own) -> str:
-    """The output on NumPy arrays, at two samples."""
-    z, y = _samples(shown)
-    made = own.code(shown)
-    return "\n".join([
-        *own.imports([shown]), "import numpy as np", "import xent", "", f"z, y = np.asarray({z}), np.asarray({y})",
-        f"output = {made if own.behind(shown) else f'xent.output({made})'}",
-        "print(output.value(z, y), output.delta(z, y), output.gain(z, y))",
-    ])  # fmt: skip
-
-
-def _criterion(shown: Output, own: Own) -> str:
-    """The same as a criterion of PyTorch."""
-    z, y = _samples(shown)
-    return "\n".join([
-        *own.imports([shown]), "import torch", "import xent.torch", "",
-        f"z = torch.tensor({z}, requires_grad=True)", f"y = torch.tensor({y})",
-        f'criterion = xent.torch.Criterion({own.code(shown)}, reduction="none")', "cost = criterion(z, y)", *DELTA,
-    ])  # fmt: skip
-
-
-def _pytorch(shown: Output, line: str) -> str:
-    """The same by PyTorch's own functions."""
-    z, y = _samples(shown)
-    return "\n".join([
-        "import torch", "from torch.nn import functional as F", "",
-        f"z = torch.tensor({z}, requires_grad=True)", f"y = torch.tensor({y})", f"cost = {line}", *DELTA,
-    ])  # fmt: skip
-
-
-def _scikit(shown: Output, line: str) -> str:
-    """The model of scikit-learn that learns with this cost."""
-    return f"import {line.partition('(')[0].rpartition('.')[0]}\n\nmodel = {line}"
-
-
-DELTA = ("cost.sum().backward()", "print(cost.detach(), z.grad)  # C and δ")
-THEIRS = {"PyTorch": _pytorch, "scikit-learn": _scikit}
-"""How a line of another library becomes code that runs."""
-
-
-def _samples(shown: Output) -> tuple[str, str]:
-    """Inputs and targets for an example: two samples, one of them wrong."""
-    if shown.activation.vector:
-        return "[[2.0, 1.0, -0.5], [0.0, 3.0, 1.0]]", "[1, 1]"
-    return "[2.0, 2.0]", str([*curves.hard_targets(shown)])
+    return {**page, "code": [*examples.ours(shown, own), *(examples.theirs(shown, code) for code in page["code"])]}
 
 
 # ── the stall map ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,10 +206,10 @@ def _samples(shown: Output) -> tuple[str, str]:
 
 def stalls(settings: Asked, own: Own = NONE) -> dict[str, Any]:
     """For every start of a plane the step at which it had learned, −1 for never; one map an output."""
-    listed = asked.Listed.of(settings, own)
+    listed = values.Listed.of(settings, own)
     wanted = asked.MapAsked.of(listed.settings(settings), own)
     problems, maps, found = [*listed.problems, *own.notes(wanted.outputs, wanted.language)], [], None
-    for side, (label, one) in enumerate(zip(wanted.labels, wanted.outputs, strict=True)):
+    for side, (label, one) in enumerate(zip(tables.labels(wanted.outputs), wanted.outputs, strict=True)):
         try:
             found = wanted.one(side)
         except XentError as error:

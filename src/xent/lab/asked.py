@@ -1,135 +1,23 @@
-"""What a page asks for: the settings in its URL, read, checked and held within what one machine answers at once.
+"""What a page asks for: its settings as an object, with what comes of them.
 
-Every page, export and script is made from the same settings, so that a figure downloaded is the figure seen. Values come as the
-text that stands in the URL; a message of an error says which setting was wrong.
+Every page, export and script is made from the same settings, so that a figure downloaded is the figure seen.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
-from xent import texts
-from xent.errors import InputError, UnknownNameError, XentError
+from xent.errors import InputError, UnknownNameError
 from xent.lab.own import NONE, Own
+from xent.lab.values import Asked, choice, language, number, numbers, outputs, whole
 from xent.neuron import Neuron, Run, tables
 from xent.neuron.mapping import PLANES, StallMap, stall_map
 from xent.outputs import Output, curves
-from xent.outputs.naming import split
 from xent.owned import blamed, insist_on_shape
 
-Asked = Mapping[str, str]
-
-MOST_OUTPUTS, MOST_STEPS, MOST_LETTERS = 8, 5000, 300
-LARGEST = 1e6
-PAIR = "quadratic@sigmoid,cross-entropy@sigmoid"
-
-
-def number(asked: Asked, name: str, default: float, low: float = -LARGEST, high: float = LARGEST) -> float:
-    """A finite number between two ends.
-
-    >>> number({"x": "2"}, "x", 1.0), number({}, "x", 1.0)
-    (2.0, 1.0)
-    """
-    text = str(asked.get(name, "")).strip()
-    if not text:
-        return default
-    try:
-        value = float(text.replace("−", "-"))
-    except ValueError:
-        raise InputError(f"{name} is a number, but {text!r:.40} came.") from None
-    if not isfinite(value) or not low <= value <= high:
-        raise InputError(f"{name} is a number from {low:g} to {high:g}, but {text!r:.40} came.")
-    return value
-
-
-def whole(asked: Asked, name: str, default: int, low: int, high: int) -> int:
-    """A whole number between two ends."""
-    value = number(asked, name, default, low, high)
-    if value != int(value):
-        raise InputError(f"{name} is a whole number from {low} to {high}, but {value:g} came.")
-    return int(value)
-
-
-def choice(asked: Asked, name: str, known: tuple[str, ...]) -> str:
-    """One of a few words, the first where none was given."""
-    value = str(asked.get(name, "")) or known[0]
-    if value not in known:
-        raise UnknownNameError(name, value[:40], known)
-    return value
-
-
-def language(asked: Asked) -> str:
-    """The language asked for."""
-    return choice(asked, "lang", texts.LANGUAGES)
-
-
-def outputs(asked: Asked, own: Own = NONE, default: str = PAIR) -> list[Output]:
-    """The outputs to set side by side, xent's or the user's own."""
-    return [_output(name, asked, own) for name in _names(asked, default)]
-
-
-def _names(asked: Asked, default: str = PAIR) -> list[str]:
-    text = str(asked.get("outputs", default))
-    if len(text) > MOST_OUTPUTS * MOST_LETTERS:
-        raise InputError(f"the outputs are named in at most {MOST_OUTPUTS * MOST_LETTERS} letters, but {len(text)} came.")
-    names = split(text)
-    if not 1 <= len(names) <= MOST_OUTPUTS:
-        raise InputError(f"from 1 to {MOST_OUTPUTS} outputs stand side by side, but {len(names)} came.")
-    for name in names:
-        if not name or len(name) > MOST_LETTERS:
-            raise InputError(f"an output is named in 1 to {MOST_LETTERS} letters, but {len(name)} came.")
-    return names
-
-
-def _output(name: str, asked: Asked, own: Own) -> Output:
-    try:
-        return own.output(name, language(asked))
-    except RecursionError:
-        raise InputError("costs are wrapped in one another too often: name a simpler output.") from None
-
-
-@dataclass(frozen=True)
-class Listed:
-    """All names that were asked for, those that mean something here, and why the others do not.
-
-    A link that names a cost of someone's own still shows everything else. Where nothing is left, its error is raised.
-    """
-
-    names: tuple[str, ...]
-    kept: tuple[int, ...]
-    problems: tuple[str, ...]
-
-    @classmethod
-    def of(cls, asked: Asked, own: Own = NONE) -> Listed:
-        """The list of the settings."""
-        names, kept, errors = _names(asked), [], []
-        for place, name in enumerate(names):
-            try:
-                _output(name, asked, own)
-            except XentError as error:
-                errors.append(error)
-            else:
-                kept.append(place)
-        if not kept:
-            raise errors[0]
-        return cls(tuple(names), tuple(kept), tuple(map(str, errors)))
-
-    def settings(self, asked: Asked) -> Asked:
-        """The settings with only what means something, each output with its own rate."""
-        if not self.problems:
-            return asked
-        rates = str(asked.get("rates", "")).split(",")
-        own = [rates[place] if place < len(rates) else "" for place in self.kept]
-        return {**asked, "outputs": ",".join(self.names[place] for place in self.kept), "rates": ",".join(own) if any(own) else ""}
-
-    def spread(self, kept: Sequence[Any], others: Callable[[str], Any] = str) -> list[Any]:
-        """What belongs to each output in its place, with something made of the name for those that were left out."""
-        found = dict(zip(self.kept, kept, strict=True))
-        return [found[place] if place in found else others(name) for place, name in enumerate(self.names)]
+MOST_STEPS = 5000
 
 
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,11 +56,6 @@ class NeuronAsked:
         """Each output's own target."""
         return [curves.target_at(one, self.target) for one in self.outputs]
 
-    @property
-    def labels(self) -> list[str]:
-        """A name for each output."""
-        return tables.labels(self.outputs)
-
     def run(self, side: int) -> Run:
         """What one of the outputs does; a ModelError of one sentence where a user's own cannot."""
         start, output = self.starts[side], self.outputs[side]
@@ -183,7 +66,7 @@ class NeuronAsked:
 
     def runs(self) -> dict[str, Run]:
         """What each of the outputs does, by its label."""
-        return {label: self.run(side) for side, label in enumerate(self.labels)}
+        return {label: self.run(side) for side, label in enumerate(tables.labels(self.outputs))}
 
 
 def _start(asked: Asked, one: Output, x: float) -> Neuron:
@@ -222,11 +105,6 @@ class CostsAsked:
         share, along = number(asked, "target", 0.0, 0.0, 1.0), choice(asked, "along", curves.WAYS)
         return cls(tuple(outputs(asked, own)), share, along, language(asked))
 
-    @property
-    def labels(self) -> list[str]:
-        """A name for each output."""
-        return tables.labels(self.outputs)
-
     def curve(self, side: int) -> curves.Curve:
         """The curve of one of the outputs; a ModelError of one sentence where a user's own has none."""
         output = self.outputs[side]
@@ -264,11 +142,6 @@ class MapAsked:
             "learned": number(asked, "learned", 0.1, 1e-9, 1.0),
         }
         return cls(chosen, tuple(curves.target_at(one, share) for one in chosen), how, language(asked))
-
-    @property
-    def labels(self) -> list[str]:
-        """A name for each output."""
-        return tables.labels(self.outputs)
 
     def one(self, side: int) -> StallMap:
         """The map of one output; a ModelError of one sentence where a user's own has none."""
@@ -312,10 +185,10 @@ class RaceAsked:
         data = str(asked.get("data", "")) or SETS[1]
         if data not in SETS and not re.fullmatch(r"[0-9a-f]{16}/[\w.-]{1,80}\.csv", data):
             raise UnknownNameError("data set", data[:80], SETS)
-        hidden = _numbers(asked, "hidden", "10", 3, 0, 300)
+        hidden = numbers(asked, "hidden", "10", 3, 0, 300)
         if any(n != int(n) for n in hidden):
             raise InputError("hidden layers have whole numbers of units, such as 30 or 100,30; 0 for none.")
-        rates = _numbers(asked, "rates", "", 12, 1e-6, 1e3)
+        rates = numbers(asked, "rates", "", 12, 1e-6, 1e3)
         choices = {
             "hidden": [int(n) for n in hidden if n],
             "rates": rates or None,
@@ -330,11 +203,3 @@ class RaceAsked:
 
 
 RACING = "quadratic@sigmoid,cross-entropy@sigmoid,cross-entropy@softmax"
-
-
-def _numbers(asked: Asked, name: str, default: str, most: int, low: float, high: float) -> list[float]:
-    """Numbers separated by commas."""
-    parts = [part for part in str(asked.get(name, "") or default).split(",") if part.strip()]
-    if len(parts) > most:
-        raise InputError(f"{name} is a list of at most {most} numbers, but {len(parts)} came.")
-    return [number({name: part}, name, 0.0, low, high) for part in parts]

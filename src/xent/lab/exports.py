@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xent.errors import UnknownNameError
-from xent.lab import asked
-from xent.lab.asked import Asked
+from xent.lab import asked, values
 from xent.lab.own import NONE, Own, quoted
+from xent.lab.values import Asked
 from xent.neuron import tables
 from xent.outputs import Output
 from xent.owned import blamed
@@ -50,11 +50,11 @@ def export(page: str, kind: str, settings: Asked, own: Own = NONE) -> bytes:
     with _drawing:
         from xent.figures import style
 
-        return style.rendered(draw(settings, own, {"theme": _theme(settings), "language": asked.language(settings)}), kind)
+        return style.rendered(draw(settings, own, {"theme": _theme(settings), "language": values.language(settings)}), kind)
 
 
 def _theme(settings: Asked) -> str:
-    return asked.choice(settings, "theme", ("light", "dark"))
+    return values.choice(settings, "theme", ("light", "dark"))
 
 
 # ── the neuron ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,7 +72,7 @@ def _neuron_table(settings: Asked, own: Own) -> str:
 
 def _neuron_script(settings: Asked, own: Own) -> str:
     wanted = asked.NeuronAsked.of(settings, own)
-    sides = zip(wanted.labels, wanted.outputs, wanted.starts, wanted.targets, wanted.rates, strict=True)
+    sides = zip(tables.labels(wanted.outputs), wanted.outputs, wanted.starts, wanted.targets, wanted.rates, strict=True)
     runs = [
         f"    {quoted(label)}: xent.Neuron(w={float(start.w)!r}, b={float(start.b)!r}).learn(\n"
         f"        x={wanted.x!r}, y={y!r}, output={own.code(output)}, rate={rate!r}, steps={wanted.steps}\n    ),"
@@ -106,8 +106,8 @@ def _costs_table(settings: Asked, own: Own) -> str:
     def rows() -> Iterator[list[Any]]:
         for side, one in enumerate(wanted.outputs):
             curve = wanted.curve(side)
-            for values in zip(*(getattr(curve, part).tolist() for part in ("x", "cost", "slope", "delta", "gain")), strict=True):
-                yield [str(one), repr(curve.target), curve.axis, *map(repr, values)]
+            for row in zip(*(getattr(curve, part).tolist() for part in ("x", "cost", "slope", "delta", "gain")), strict=True):
+                yield [str(one), repr(curve.target), curve.axis, *map(repr, row)]
 
     return _table(["output", "target", "axis", "x", "cost", "slope", "delta", "gain"], rows())
 
@@ -173,7 +173,7 @@ def _table(head: list[str], rows: Iterator[list[Any]]) -> str:
 
 def _script(name: str, outputs: Sequence[Output], own: Own, imports: list[str], body: list[str], call: str, settings: Asked) -> str:
     """A script that draws the figure and writes it beside itself, as SVG and PNG."""
-    look = f"theme={quoted(_theme(settings))}, language={quoted(asked.language(settings))}"
+    look = f"theme={quoted(_theme(settings))}, language={quoted(values.language(settings))}"
     mine = own.imports(outputs)
     imports = [*mine, *([] if "import xent" in imports or not mine else ["import xent"]), *imports]
     return "\n".join([*imports, "", *body, f'figures.save(figures.{call}, {look}), ".", "{name}")', ""])

@@ -23,10 +23,10 @@ import numpy as np
 
 from xent import files
 from xent.errors import InputError
-from xent.lab import asked
-from xent.lab.asked import Asked
+from xent.lab import asked, values
 from xent.lab.looks import looks_of_race
 from xent.lab.own import NONE, Own
+from xent.lab.values import Asked
 from xent.neuron import tables
 
 ASKED, HEATS, RESULT, TABLE, SCRIPT = "asked.json", "heats", "result.json", "race.csv", "race.py"
@@ -103,7 +103,7 @@ class Races:
         """How the race with these settings stands: idle, running, stopped, failed or done, with its curves so far."""
         wanted = asked.RaceAsked.of(settings, self.own)
         key, place = self._place(wanted)
-        spoken = asked.language(settings)
+        spoken = values.language(settings)
         mine = self.running if self.running and self.running.key == key else None
         labels = tables.labels(wanted.outputs)
         shown: dict[str, Any] = {
@@ -231,16 +231,12 @@ class Races:
 
 def _run(key: str, place: Path) -> Running:
     """The race's process, which makes way for everything else on the machine."""
-    command = [sys.executable, "-m", "xent.lab.racer", str(place)]
-    if hasattr(os, "nice"):
-        command = [
-            sys.executable,
-            "-c",
-            "import os, runpy, sys; os.nice(10); runpy.run_module('xent.lab.racer', run_name='__main__')",
-        ]
-        command.append(str(place))
+    program = ["-m", "xent.lab.racer"]
+    if hasattr(os, "nice"):  # before anything is imported
+        program = ["-c", "import os, runpy; os.nice(10); runpy.run_module('xent.lab.racer', run_name='__main__')"]
     errors = (place / "errors.txt").open("w")
     with errors:
+        command = [sys.executable, *program, str(place)]
         made = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
     running = Running(key, made)
     running.listener = Thread(target=running.listen, daemon=True)

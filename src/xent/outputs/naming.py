@@ -121,14 +121,15 @@ def read_cost(text: str, own: Mapping[str, Cost] = NONE) -> Cost:
 
 def _other(mine: Cost, name: str, given: dict[str, Any]) -> Cost:
     """A user's own cost with other parameters; what its own code says against them is said as a wrong input."""
-    made: Any = mine
     whole = {key for key, value in given.items() if type(getattr(mine, key)) is int and value == int(value)}
+    made: Any = mine
     try:
-        return replace(made, **{key: int(value) if key in whole else value for key, value in given.items()})  # type: ignore[no-any-return]
+        other: Cost = replace(made, **{key: int(value) if key in whole else value for key, value in given.items()})
     except InputError:
         raise
-    except Exception as error:
+    except Exception as error:  # its own code may raise anything
         raise InputError(f"{name} does not take these parameters ({type(error).__name__}: {error}).") from error
+    return other
 
 
 def split(text: str) -> list[str]:

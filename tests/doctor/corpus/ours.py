@@ -9,7 +9,7 @@ from torch import nn
 import xent.torch
 
 from . import fault, healthy
-from .wrong import labels, mlp, rows, yes_no
+from .parts import labels, mlp, rows, yes_no
 
 # ── faults ──
 

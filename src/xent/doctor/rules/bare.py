@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xent.doctor import goal
-from xent.doctor.carrying import VIEWS
+from xent.doctor.carrying import VIEWS, behind
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.natures import Nature
@@ -14,43 +14,52 @@ from xent.doctor.trace import Step, Value
 
 LOGS = ("log", "log_", "log1p", "log2", "xlogy")
 POSITIVE = ("abs", "relu", "softplus", "square")
-UNDOING = frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
+UNDOING = VIEWS | frozenset(("log", "log_", "log2", "clamp", "clamp_min", "add"))
 
 
 @rule("logits-as-probabilities", "error")
 def logits_as_probabilities(case: Case) -> Found | None:
     """Weighted sums where probabilities, or their logarithms, are wanted."""
     for site in case.sites:
-        nature = site.nature
-        bare = (nature.kind == "raw" and case.straight(site.input)) or (nature.kind == "rectified" and nature.inner != "clamp")
-        bare = bare or (nature.kind == "tanh" and nature.low < 0) or _clamped(case, nature)
-        if site.form in ("bce", *LOGARITHMS) and (
-            bare or (nature.kind == "log" and nature.inner == "raw" and case.straight(nature.z))
-        ):
-            variant = "" if site.form == "bce" else "logarithm"
-            return _raw(case, site, site.input, variant)
+        if site.form in ("bce", *LOGARITHMS) and _is_bare(case, site):
+            return _raw(case, site, site.input, "" if site.form == "bce" else "logarithm")
     for step in case.trace.steps:
-        if step.op not in LOGS or not step.outs or step.call is not None or not step.outs[0].learns:
-            continue
-        if step.op == "xlogy" and step.ins[-1].learns and case.straight(_undone(step.ins[-1])) and _is_target(case, step.ins[0]):
-            x = _undone(step.ins[-1])
-            return _raw(case, Site("bce-by-hand", x, step.ins[0], step=step, nature=case.nature(x)), x, "")
-        nature = case.nature(step.outs[0])
-        x = step.ins[0]
-        raw = nature.kind == "log" and nature.inner == "raw" and case.straight(_shared(case, _undone(x)))
-        if (raw or _clamped(case, nature)) and (_meets_target(case, step.outs[0]) or _makes_nan(case, step)):
-            x = _shared(case, _undone(x))
-            site = Site("bce-by-hand", x, _partner(step.outs[0]), step=step, nature=case.nature(x))
-            return _raw(case, site, x, "")
+        if step.op in LOGS and step.outs and step.call is None and step.outs[0].learns:
+            found = _in_a_logarithm(case, step)
+            if found is not None:
+                return found
     return _refused(case)
+
+
+def _is_bare(case: Case, site: Site) -> bool:
+    """Whether what a cost function is given is a weighted sum, only cut off perhaps, or the logarithm of one."""
+    nature = site.nature
+    if nature.kind == "raw":
+        return case.straight(site.input)
+    if nature.kind == "log" and nature.inner == "raw":
+        return case.straight(nature.z)
+    cut = nature.kind == "rectified" and nature.inner != "clamp"
+    return cut or (nature.kind == "tanh" and nature.low < 0) or _clamped(case, nature)
+
+
+def _in_a_logarithm(case: Case, step: Step) -> Found | None:
+    """A weighted sum whose logarithm meets the targets, or makes the cost nan."""
+    y: Value | None
+    if step.op == "xlogy":
+        y, x = step.ins[0], _undone(step.ins[-1])
+        bare = step.ins[-1].learns and case.straight(x) and case.of_target(y)
+    else:
+        nature, y, x = case.nature(step.outs[0]), _partner(step.outs[0]), _shared(case, _undone(step.ins[0]))
+        bare = (nature.kind == "log" and nature.inner == "raw" and case.straight(x)) or _clamped(case, nature)
+        bare = bare and (_meets_target(case, step.outs[0]) or _makes_nan(case, step))
+    return _raw(case, Site("bce-by-hand", x, y, step=step, nature=case.nature(x)), x, "") if bare else None
 
 
 def _makes_nan(case: Case, step: Step) -> bool:
     """Whether the cost is nan of this logarithm."""
     cost, out = case.seen.cost, step.outs[0].numbers
-    return (
-        cost is not None and bool(cost.detach().isnan()) and bool(out.isnan().any()) and not bool(step.ins[0].numbers.isnan().any())
-    )
+    of_this = bool(out.isnan().any()) and not bool(step.ins[0].numbers.isnan().any())
+    return cost is not None and bool(cost.detach().isnan()) and of_this
 
 
 def _shared(case: Case, value: Value) -> Value:
@@ -79,30 +88,26 @@ def _clamped(case: Case, nature: Nature) -> bool:
 def _undone(value: Value) -> Value:
     """A value before clamping, a small constant, or what only makes it positive.
 
-    What makes it positive is looked through where nothing else uses the value: a rate, or what shares are made of, is used twice.
+    What makes it positive is looked through where nothing else uses the value, but for 1 − it: a rate, or what shares are made of,
+    is used twice.
     """
+    alone = len(_uses(behind(value, VIEWS))) == 1
     while (step := value.made_by) is not None and len(step.ins) == 1:
-        positive = step.op in POSITIVE and all(len(_uses(_whole(v))) == 1 for v in (value, step.ins[0]))
-        if step.op not in ("clamp", "clamp_min", "add") and not positive:
+        before = step.ins[0]
+        alone = alone and len(_uses(behind(before, VIEWS))) == 1
+        if step.op not in ("clamp", "clamp_min", "add") and not (alone and step.op in POSITIVE):
             return value
-        value = step.ins[0]
-    return value
-
-
-def _whole(value: Value) -> Value:
-    """What a value is a view of."""
-    while value.made_by is not None and value.made_by.op in VIEWS and value.made_by.ins:
-        value = value.made_by.ins[0]
+        value = before
     return value
 
 
 def _uses(value: Value) -> list[Step]:
-    """What is computed from a value, seen through views."""
+    """What is computed from a value, seen through views; 1 − it is no other use, being what is left for the other class."""
     found = []
     for step in value.used_by:
         if step.op in VIEWS and step.outs:
             found += _uses(step.outs[0]) if step.outs[0].learns and step.op != "detach" else []
-        else:
+        elif step.op != "rsub" or step.argument(1, "other") != 1:
             found.append(step)
     return found
 
@@ -110,12 +115,13 @@ def _uses(value: Value) -> list[Step]:
 def _partner(value: Value, depth: int = 0) -> Value | None:
     """What a logarithm is multiplied by, or picked with; given numbers may be added before, as log p in p (log p − log q)."""
     for step in value.used_by:
-        given = [v for v in step.ins if not v.learns]
         if step.op == "mul":
-            return next((v for v in given if v.tensor.numel() > 1), None)
+            return next((v for v in step.given if v.tensor.numel() > 1), None)
         if step.op == "gather":
             return step.ins[1]
-        if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(given) == len(step.ins) - 1:
+        if step.op == "where" and value is step.argument(1):
+            return step.ins[0]
+        if step.op in ("sub", "rsub", "add", "neg") and depth < 3 and step.outs and len(step.learned) == 1:
             further = _partner(step.outs[0], depth + 1)
             if further is not None:
                 return further
@@ -125,18 +131,14 @@ def _partner(value: Value, depth: int = 0) -> Value | None:
 def _meets_target(case: Case, value: Value) -> bool:
     """Whether a logarithm is multiplied or picked by the targets, or is one of what they picked."""
     partner = _partner(value) or _picked_by(value) or case.nature(value).target
-    return partner is not None and _is_target(case, partner)
-
-
-def _is_target(case: Case, value: Value) -> bool:
-    return bool(case.roles(value) & {"y", "batch"})
+    return partner is not None and case.of_target(partner)
 
 
 def _picked_by(value: Value) -> Value | None:
     """The indices that picked what a value was made from."""
     for _ in range(12):
         step = value.made_by
-        if step is None or not step.ins or step.op not in VIEWS | UNDOING:
+        if step is None or not step.ins or step.op not in UNDOING:
             return None
         if step.op in ("gather", "index", "take_along_dim"):
             return next((v for v in step.ins[1:] if not v.tensor.is_floating_point()), None)
@@ -155,10 +157,10 @@ def _raw(case: Case, site: Site, value: Value, variant: str) -> Found:
         axis = 1 if variant and site.axis is None else axis
         if target is not None and tuple(target.shape) != site.input.shape and target.ndim == len(value.shape):
             target = target.squeeze(axis)
-        aim = None if target is None else goal.of_site(case, site, "softmax", target, axis=axis, z=value)
+        aim = None if target is None else goal.of_site(site, "softmax", target, axis=axis, z=value)
         cure = Cure("cross-entropy-on-logits", words, ("log-softmax-nll",), aim)
     else:
-        aim = None if target is None else goal.of_site(case, site, "sigmoid", target, z=value)
+        aim = None if target is None else goal.of_site(site, "sigmoid", target, z=value)
         cure = Cure("bce-on-logits", words, ("add-sigmoid",), aim)
     least, most = (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
     return Found({**words, "least": least, "most": most, "outside": outside}, variant, cure)

@@ -1,8 +1,7 @@
-"""Rules about what lies before the output: parameters out of reach, units that no longer move, gradients that fade or grow."""
+"""Rules about what lies before the output: units that no longer move, gradients that fade or grow."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -12,152 +11,15 @@ from xent.doctor import goal
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case, Layer, original_parameter
 from xent.doctor.rules.base import Found, rule
-from xent.doctor.trace import Step, Value
+from xent.doctor.trace import Step
 
 SATURATED = 0.1
 """σ′ below this share of its greatest value."""
 MOST = 0.5
+"""So many of the units may be saturated or dead."""
 FADES, GROWS = 1e-3, 1e3
-CUTTING = ("detach", "argmax", "round", "floor", "sign", "gt", "ge", "lt", "le", "_to_copy", "topk", "sort")
-"""Operations that gradients do not pass."""
 CUT_OFF = ("relu", "clamp_min", "clamp", "threshold", "hardtanh")
 """Rectifiers that are 0 below 0."""
-FLAT = ("round", "floor", "ceil", "trunc", "fix", "sign", "sgn", "heaviside")
-"""Operations whose slope is 0 wherever they have one."""
-
-
-@rule("untrained-parameters", "error", "cost")
-def untrained_parameters(case: Case) -> Found | None:
-    """Parameters that are to be trained and that no gradient can reach."""
-    seen = case.seen
-    if seen.cost is None:
-        return None
-    total = sum(p.numel() for p in seen.model.parameters() if p.requires_grad)
-    if not seen.cost.requires_grad:
-        return Found(
-            {"names": "", "count": total, "of": total, "where": _cut(case)}, "cost", Cure("keep-graph", {"where": _cut(case)})
-        )
-    values = {v.name: v for v in case.trace.values if v.role == "param"}
-    reached = {id(v) for site in case.sites for v in case.trace.leaves(site.input)}
-    reached |= {id(v) for out in seen.outputs for v in case.trace.leaves(out)} if not case.sites else set()
-    given = {id(v) for site in case.sites if isinstance(site.target, Value) for v in case.trace.leaves(site.target)}
-    cut, unused = [], []
-    for name, gradient in case.gradients.items():
-        value = values.get(name)
-        if gradient is not None or value is None:
-            continue
-        if not value.used_by:
-            unused.append(name)
-        elif (id(value) in reached and any(s.grad for s in value.used_by)) or (
-            id(value) not in given
-            and id(value) not in reached
-            and any(s.grad for s in value.used_by)
-            and not _elsewhere(case, value)
-        ):
-            cut.append(name)
-    strangers = _strangers(case, reached)
-    if strangers:
-        count = sum(v.tensor.numel() for v in strangers)
-        shapes = ", ".join(str(list(v.shape)) for v in strangers[:4])
-        where = case.place(strangers[0].used_by[0].where)
-        evidence = {"names": shapes, "count": count, "of": total, "where": where}
-        return Found(evidence, "unregistered", Cure("register", {"names": shapes}))
-    sizes = {n: p.numel() for n, p in seen.model.named_parameters()}
-    flat, step = _flattened(case, values)
-    kinds = (
-        (cut, "", "keep-graph", "", _cut(case)),
-        (flat, "flat", "keep-graph", "", _at(case, step)),
-        (_alone(unused, case), "unused", "use-or-freeze", "warning", ""),
-        (_alone(_dropped(case, values), case), "dropped", "use-or-freeze", "warning", ""),
-        (_unrecorded(case, values, reached), "unrecorded", "freeze-or-record", "warning", ""),
-    )
-    for names, variant, cure, severity, where in kinds:
-        if names:
-            words = {"names": _listed(names), "where": where}
-            evidence = {**words, "count": sum(sizes[n] for n in names), "of": total}
-            others = ("straight-through",) if names is flat else ()
-            return Found(evidence, variant, Cure(cure, words, others), severity=severity)
-    return None
-
-
-def _dropped(case: Case, values: dict[str, Value]) -> list[str]:
-    """Parameters whose results reach neither the cost nor what the model returns."""
-    used = {id(v) for out in (*case.seen.outputs, *case.trace.returned, *case.ends) for v in case.trace.leaves(out)}
-    return [
-        n for n, g in case.gradients.items()
-        if g is None and (v := values.get(n)) is not None and id(v) not in used and any(s.grad for s in v.used_by)
-    ]  # fmt: skip
-
-
-def _flattened(case: Case, values: dict[str, Value]) -> tuple[list[str], Step | None]:
-    """Parameters whose gradient is 0 throughout because all they do is rounded, and where."""
-    zero = {n for n, g in case.gradients.items() if g is not None and n in values and not bool(g.any())}
-    for step in case.trace.steps if zero else ():
-        if step.op.rstrip("_") in FLAT and step.ins and step.outs and step.ins[0].learns and step.outs[0].learns:
-            before = {leaf.name for leaf in case.trace.leaves(step.ins[0]) if leaf.role == "param"}
-            if before & zero:
-                return sorted(before & zero, key=list(values).index), step
-    return [], None
-
-
-def _unrecorded(case: Case, values: dict[str, Value], reached: set[int]) -> list[str]:
-    """Parameters that the answer is made with, under no_grad only. A teacher that has the learner's own shapes is meant so."""
-    names = [
-        n for n, g in case.gradients.items()
-        if g is None and (v := values.get(n)) is not None and v.used_by and id(v) in reached and not any(s.grad for s in v.used_by)
-    ]  # fmt: skip
-    trained = Counter(tuple(g.shape) for g in case.gradients.values() if g is not None)
-    twin = not Counter(values[n].shape for n in names) - trained
-    return [] if twin else names
-
-
-def _elsewhere(case: Case, value: Value) -> bool:
-    """Whether what is made of a parameter is returned beside the answer, or thrown away: no business of this cost."""
-    used = [out for out in case.seen.outputs if any(not step.in_model for step in out.used_by)]
-    return not any(id(value) in {id(v) for v in case.trace.leaves(out)} for out in used)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f", … ({len(names)})" if len(names) > 4 else "")
-
-
-def _alone(unused: list[str], case: Case) -> list[str]:
-    """Unused parameters, without those whose siblings in a list are used: experts that this batch did not visit."""
-    used = {n for n, g in case.gradients.items() if g is not None}
-
-    def family(name: str) -> str:
-        parts = name.split(".")
-        places = [i for i, part in enumerate(parts) if part.isdigit()]
-        holder = ".".join(parts[: places[0]]) if places else ""
-        return holder if holder and isinstance(case.module(holder), nn.ModuleList) else ""
-
-    families = {family(n) for n in used} - {""}
-    return [n for n in unused if family(n) not in families or not family(n)]
-
-
-def _strangers(case: Case, reached: set[int]) -> list[Value]:
-    """Leaves with gradients that the model uses and does not own."""
-    return [
-        v for v in case.trace.values
-        if v.role == "constant" and v.made_by is None and v.tensor.is_leaf and v.tensor.requires_grad and id(v) in reached
-        and any(s.in_model for s in v.used_by) and v.tensor.numel() > 1
-    ]  # fmt: skip
-
-
-def _cut(case: Case) -> str:
-    """The last operation on the way to the cost that gradients do not pass."""
-    for step in reversed(case.trace.steps):
-        cuts = step.op in CUTTING and bool(step.outs) and bool(step.ins)
-        if cuts and step.ins[0].learns and not step.outs[0].learns and step.outs[0].used_by:
-            return _at(case, step)
-    return ""
-
-
-def _at(case: Case, step: Step | None) -> str:
-    """An operation and where it ran."""
-    if step is None:
-        return ""
-    return f"{step.op} ({case.place(step.where)})" if step.in_model else f"{step.op} (criterion)"
 
 
 def _hidden(case: Case, kinds: tuple[str, ...]) -> list[Step]:
@@ -167,11 +29,8 @@ def _hidden(case: Case, kinds: tuple[str, ...]) -> list[Step]:
     inside = [s for s in case.trace.steps if s.in_model and s.outs and s.call is None and s.outs[0].learns]
     steps = [s for s in inside if (n := case.nature(s.outs[0])).step is s and n.kind in kinds]
     returned = {v.id for v in case.seen.outputs}
-    return [
-        s
-        for s in steps
-        if s.index not in answers and s.outs[0].id not in returned and s.outs[0].tensor.numel() > 1 and not _gate(s)
-    ]
+    hidden = [s for s in steps if s.index not in answers and s.outs[0].id not in returned and s.outs[0].tensor.numel() > 1]
+    return [s for s in hidden if not _gate(s)]
 
 
 def _gate(step: Step) -> bool:
@@ -217,12 +76,8 @@ def dead_units(case: Case) -> Found | None:
         if out.overwritten or len(out.shape) < 2 or case.nature(out).inner not in CUT_OFF:
             continue
         source = case.weighted(case.nature(out).z) if not step.op.endswith("_") else None
-        axis = (
-            1
-            if len(out.shape) >= 3 and (source is None or source.op == "convolution") and len(out.shape) != 3
-            else len(out.shape) - 1
-        )
-        axis = 1 if source is not None and source.op == "convolution" else axis
+        channels = len(out.shape) > 3 if source is None else source.op == "convolution"
+        axis = 1 if channels else len(out.shape) - 1
         rows = out.numbers.movedim(axis, -1).reshape(-1, out.shape[axis])
         if len(rows) < 8:
             continue
@@ -243,7 +98,7 @@ def dead_units(case: Case) -> Found | None:
 
 def _aim(case: Case) -> goal.Goal | None:
     """What the main pairing is to learn: the measure for changes that lie before it."""
-    return goal.of_pairing(case.main, case) if case.main is not None and case.main.squash != "margin" else None
+    return goal.of_pairing(case.main) if case.main is not None and case.main.squash != "margin" else None
 
 
 def _changed(case: Case, steps: list[Step], change: Callable[[Tensor], object]) -> Callable[[nn.Module], None] | None:
@@ -333,4 +188,4 @@ def exploding_gradient(case: Case) -> Found | None:
     return None
 
 
-ALL = (untrained_parameters, saturated_units, dead_units, vanishing_gradient, exploding_gradient)
+ALL = (saturated_units, dead_units, vanishing_gradient, exploding_gradient)

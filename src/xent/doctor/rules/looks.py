@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from xent.doctor.evidence import Case
@@ -47,14 +49,24 @@ def classes_of(site: Site) -> int | None:
     return shape[site.axis] if site.axis is not None and site.axis < len(shape) else None
 
 
-def said(case: Case, site: Site) -> dict[str, str]:
+def width(site: Site) -> int:
+    """How many classes its input has, along the last axis where none is said to be theirs."""
+    return classes_of(site) or next(reversed(site.input.shape), 1)
+
+
+def told(cost: str, input: Any = "", target: Any = "", raised: str = "") -> dict[str, str]:
     """What every text about targets names: the cost, both shapes, and what PyTorch said."""
-    return {
-        "cost": site.call.name if site.call is not None else "by-hand",
-        "input": str(list(site.input.shape)),
-        "target": str(list(site.target.shape)) if isinstance(site.target, Value) else str(site.target),
-        "raised": site.raised,
-    }
+    input, target = (str(list(v.shape)) if isinstance(v, Value) else str(v) for v in (input, target))
+    return {"cost": cost, "input": input, "target": target, "raised": raised}
+
+
+def said(site: Site) -> dict[str, str]:
+    """The same of a site."""
+    return told(_name(site), site.input, site.target, site.raised)
+
+
+def _name(site: Site) -> str:
+    return site.call.name if site.call is not None else "by-hand"
 
 
 def signed(y: Tensor) -> bool:
@@ -66,12 +78,10 @@ def placed(case: Case, site: Site, nature: Nature | None = None) -> dict[str, st
     """Where things ran, as a person would look it up in this model."""
     nature = nature or site.nature
     step = nature.step
-    inside = step is not None and step.in_model
-    squash = {"log": f"log-{nature.inner}", "rectified": nature.inner}.get(nature.kind, nature.kind)
     return {
-        "squash": squash,
-        "where": case.place(step.where) if step is not None and inside else "criterion",
-        "cost": site.call.name if site.call is not None else "by-hand",
+        "squash": {"log": f"log-{nature.inner}", "rectified": nature.inner}.get(nature.kind, nature.kind),
+        "where": case.place(step.where) if step is not None and step.in_model else "criterion",
+        "cost": _name(site),
         "layer": layer_of(case, nature.z),
     }
 

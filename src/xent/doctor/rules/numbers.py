@@ -15,6 +15,7 @@ from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case, original_parameter
 from xent.doctor.pairing import Pairing
 from xent.doctor.rules.base import Found, rule
+from xent.doctor.rules.looks import layer_of
 from xent.doctor.trace import Step, Value
 
 HALF = (torch.float16, torch.bfloat16)
@@ -44,7 +45,7 @@ def non_finite(case: Case) -> Found | None:
         return None
     broken = not math.isfinite(float(seen.cost.detach()))
     gradients = _broken(case)
-    step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s, strict=broken)), None)
+    step = next((s for s in case.trace.steps if s.outs and s.grad and _makes_nan(s)), None)
     evidence = {"what": "cost" if broken else "gradient", "count": len(gradients), "of": len(case.gradients),
                 "where": step.op if step else "", "module": case.place(step.where) if step else ""}  # fmt: skip
     return Found(evidence, "made" if broken else "gradient", Cure("keep-finite", {k: str(v) for k, v in evidence.items()}))
@@ -54,7 +55,7 @@ def _broken(case: Case) -> list[Tensor]:
     return [g for g in case.gradients.values() if g is not None and not bool(torch.isfinite(g).all())]
 
 
-def _makes_nan(step: Step, *, strict: bool) -> bool:
+def _makes_nan(step: Step) -> bool:
     def bad(t: Tensor) -> bool:
         return t.is_floating_point() and t.numel() > 0 and not bool(torch.isfinite(t).all())
 
@@ -77,13 +78,11 @@ def low_precision_cost(case: Case) -> Found | None:
             low = next((v for v in step.ins if v.learns and v.tensor.dtype in HALF), None)
             if low is None or not any(o.tensor.dtype in HALF for o in step.outs):
                 continue
-            dtype = str(low.tensor.dtype).rpartition(".")[2]
-            exact = _error_of(case, low)
-            words = {"dtype": dtype, "where": step.op}
+            words = {"dtype": low.dtype, "where": step.op}
             p = case.pairing(site)
-            aim = goal.of_pairing(p, case) if p is not None and p.squash != "margin" else None
+            aim = goal.of_pairing(p) if p is not None and p.squash != "margin" else None
             cure = Cure("float-cost", words, ("autocast",), aim)
-            return Found({**words, "digits": 2 if dtype == "bfloat16" else 3, "off": exact}, "", cure)
+            return Found({**words, "digits": 2 if low.dtype == "bfloat16" else 3, "off": _error_of(case, low)}, "", cure)
     return None
 
 
@@ -106,9 +105,9 @@ def large_logits(case: Case) -> Found | None:
         limit = 20.0 if not p.vector else 40.0
         if not middle > limit:
             continue
-        words = {"layer": _layer(case, p)}
+        words = {"layer": layer_of(case, p.z_value)}
         scale = (4.0 if not p.vector else 8.0) / middle
-        aim = goal.of_pairing(p, case)
+        aim = goal.of_pairing(p)
         prepare = _scaled(case, p, scale)
         evidence = {**words, "spread": middle, "limit": limit, "wrong": int(p.wrong.sum()), "n": len(p.error)}
         return Found(
@@ -133,11 +132,6 @@ def _largest(z: Tensor) -> Tensor:
 
 def _smallest(z: Tensor) -> Tensor:
     return torch.nan_to_num(z, nan=math.inf).amin(dim=-1)
-
-
-def _layer(case: Case, p: Pairing) -> str:
-    step = case.weighted(p.z_value)
-    return case.place(step.where) if step is not None else "model"
 
 
 def _last(case: Case, p: Pairing) -> tuple[str, str]:
@@ -190,7 +184,7 @@ def initial_cost(case: Case) -> Found | None:
         ignorant = math.log(len(frequencies))
         if not (cost > ignorant + ODD[0] and cost > ODD[1] * ignorant):
             continue
-        words = {"layer": _layer(case, p)}
+        words = {"layer": layer_of(case, p.z_value)}
         prepare = _scaled(case, p, 0.1)
         evidence = {
             **words,
@@ -200,7 +194,7 @@ def initial_cost(case: Case) -> Found | None:
             "n": len(p.error),
             "classes": len(frequencies),
         }
-        aim = goal.of_pairing(p, case) if prepare else None
+        aim = goal.of_pairing(p) if prepare else None
         return Found(evidence, "", Cure("scale-logits", {**words, "scale": "0.1"}, ("zero-last",), aim, prepare))
     return None
 
@@ -225,12 +219,12 @@ def output_bias(case: Case) -> Found | None:
         start = f0.log() - f0.log().mean() if p.vector else torch.log(f0[1] / f0[0]).reshape(1)
         offset = start if p.vector else start - torch.log(m0[1] / m0[0])
         words = {
-            "layer": _layer(case, p),
+            "layer": layer_of(case, p.z_value),
             "bias": bias,
             "values": ", ".join(f"{v:.2f}" for v in start[:6].tolist()) + (", …" if len(start) > 6 else ""),
         }
         prepare = _biased(bias, start, offset) if bias else None
-        aim = goal.of_pairing(p, case) if prepare else None
+        aim = goal.of_pairing(p) if prepare else None
         evidence = {
             **words,
             "share": float(f.max()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from xent.doctor import goal
 from xent.doctor.carrying import VIEWS
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.rules.base import Found, rule
-from xent.doctor.rules.looks import ELEMENTWISE, NEAR, PICKS, PROBABLE, binary, multi_hot, said, signed
+from xent.doctor.rules.looks import ELEMENTWISE, NEAR, PICKS, PROBABLE, binary, layer_of, multi_hot, said, signed, told
 from xent.doctor.sites import ERRORS, Site
 from xent.doctor.trace import Value
 
@@ -26,14 +27,13 @@ def signed_labels(case: Case) -> Found | None:
             continue
         if site.form in PICKS and site.option("ignore_index", -100) == -1:
             continue
-        words = said(case, site)
+        words = said(site)
         fixed = (y + 1) / 2
         aim = None
         if site.form in PICKS:
-            aim = goal.of_site(case, site, "softmax", fixed.long(), axis=site.axis)
+            aim = goal.of_site(site, "softmax", fixed.long(), axis=site.axis)
         elif site.form in PROBABLE:
-            z = site.nature.z if site.nature.squashed or site.nature.is_log else site.input
-            aim = goal.of_site(case, site, "sigmoid", fixed, z=z) if tuple(y.shape) == site.input.shape else None
+            aim = goal.of_site(site, "sigmoid", fixed, z=site.logits) if site.alike else None
         share = float((y == -1).double().mean())
         return Found({**words, "share": share}, "", Cure("zero-one-labels", words, ("soft-margin",), aim))
     return None
@@ -45,7 +45,7 @@ def target_outside_domain(case: Case) -> Found | None:
     for site in case.sites:
         if not isinstance(site.target, Value) or not site.target.tensor.numel():
             continue
-        domain = _domain(case, site)
+        domain = _domain(site)
         if domain is None:
             continue
         low, high, variant = domain
@@ -54,63 +54,63 @@ def target_outside_domain(case: Case) -> Found | None:
             y = y.exp()
         if not bool(torch.isfinite(y).all()) or signed(y):
             continue
-        words = said(case, site)
         if variant == "labels":
-            if bool(((y == 0) | (y == 1)).all()) and bool((y == 0).any()):
-                share = float((y == 0).double().mean())
-                step = case.weighted(site.input)
-                words["layer"] = case.place(step.where) if step is not None else "model"
-                evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": share}
-                return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
+            if binary(y) and bool((y == 0).any()):
+                return _unsigned(case, site, y)
             continue
         reach = high - low if high < float("inf") else 1.0
-        outside = (y < low - NEAR * reach) | (y > high + NEAR * reach)
-        axis = site.nature.axis if site.nature.axis is not None else site.axis
-        sums_off = False
-        if variant == "distribution" and not bool(outside.any()) and axis is not None and axis < y.ndim:
-            sums = y.sum(dim=axis)
-            used = sums != 0
-            sums_off = bool(((sums - 1).abs() > 1e-2)[used].any()) and multi_hot(y, axis) is None and not binary(y)
-        if not bool(outside.any()) and not sums_off:
+        outside = float(((y < low - NEAR * reach) | (y > high + NEAR * reach)).double().mean())
+        sums_off = variant == "distribution" and not outside and _sums_off(site, y)
+        if not outside and not sums_off:
             continue
-        evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high,
-                    "share": float(outside.double().mean()) if not sums_off else 1.0}  # fmt: skip
+        words, share = said(site), 1.0 if sums_off else outside
+        evidence = {**words, "least": float(y.min()), "most": float(y.max()), "low": low, "high": high, "share": share}
         key = {"distribution": "make-distribution", "reach": "linear-output"}.get(variant, "scale-targets")
-        aim = _scaled_goal(case, site, variant)
-        return Found(
-            evidence, "sums" if sums_off else variant, Cure(key, words, ("scale-targets",) if variant == "reach" else (), aim)
-        )
+        cure = Cure(key, words, ("scale-targets",) if variant == "reach" else (), _scaled_goal(site, variant))
+        return Found(evidence, "sums" if sums_off else variant, cure)
     return None
 
 
-def _scaled_goal(case: Case, site: Site, variant: str) -> goal.Goal | None:
+def _unsigned(case: Case, site: Site, y: Tensor) -> Found:
+    """Labels 0 and 1 under a cost of a margin."""
+    words = {**said(site), "layer": layer_of(case, site.input)}
+    evidence = {**words, "least": 0.0, "most": 1.0, "low": -1.0, "high": 1.0, "share": float((y == 0).double().mean())}
+    return Found(evidence, "labels", Cure("signed-for-margin", words, ("bce-on-logits",)))
+
+
+def _sums_off(site: Site, y: Tensor) -> bool:
+    """Whether shares between 0 and 1 do not sum to 1 over the classes; labels of which several are true are another fault."""
+    axis = site.nature.axis if site.nature.axis is not None else site.axis
+    if axis is None or axis >= y.ndim:
+        return False
+    sums = y.sum(dim=axis)
+    return bool(((sums - 1).abs() > 1e-2)[sums != 0].any()) and multi_hot(y, axis) is None and not binary(y)
+
+
+def _scaled_goal(site: Site, variant: str) -> goal.Goal | None:
     """The cost with its targets brought into their domain: between 0 and 1, or to a sum of 1 over the classes."""
-    y = site.target.numbers.double()
-    z = site.nature.z if site.nature.squashed or site.nature.is_log else site.input
-    if tuple(y.shape) != site.input.shape:
+    if not site.alike:
         return None
+    y, z, axis = site.target.numbers.double(), site.logits, site.class_axis
     if variant == "probability" and bool(y.max() > y.min()):
-        return goal.of_site(case, site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
-    axis = site.axis if site.axis is not None else site.nature.axis
+        return goal.of_site(site, "sigmoid", (y - y.min()) / (y.max() - y.min()), z=z)
     if variant == "distribution" and axis is not None and bool((y >= 0).all()):
-        return goal.of_site(case, site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
+        return goal.of_site(site, "softmax", y / y.sum(dim=axis, keepdim=True).clamp_min(1e-12), axis=axis, z=z)
     return None
 
 
-def _domain(case: Case, site: Site) -> tuple[float, float, str] | None:
+def _domain(site: Site) -> tuple[float, float, str] | None:
     """(least, greatest, what for) of the targets that a cost takes; None where every number will do."""
-    y = site.target.numbers
     if site.form in PROBABLE:
         return 0.0, 1.0, "probability"
     if site.form in ("cross-entropy", "kl", "log-weighted"):
-        if y.is_floating_point() and tuple(y.shape) == site.input.shape and site.form != "log-weighted":
-            return 0.0, 1.0, "distribution"
-        return None
+        soft = site.alike and site.target.tensor.is_floating_point() and site.form != "log-weighted"
+        return (0.0, 1.0, "distribution") if soft else None
     if site.form == "poisson":
         return 0.0, float("inf"), "count"
     if site.form in ("logistic", "hinge", "hinge-embedding", "exponential"):
         return -1.0, 1.0, "labels"
-    if site.form in ERRORS and tuple(y.shape) == site.input.shape:
+    if site.form in ERRORS and site.alike:
         nature = site.nature
         if nature.squashed:
             return nature.low, nature.high, "reach"
@@ -128,7 +128,7 @@ def broadcast_target(case: Case) -> Found | None:
         a, y = site.input.shape, site.target.shape
         if a == y or not _crossed(a, y, bool(site.raised)) or (_spread(site.input) and _spread(site.target)):
             continue
-        words = said(case, site)
+        words = said(site)
         same = torch.Size(a).numel() == torch.Size(y).numel()
         aim = None
         if same:
@@ -136,8 +136,8 @@ def broadcast_target(case: Case) -> Found | None:
             squash = {"bce": "sigmoid", "bce-logits": "sigmoid", "bce-by-hand": "sigmoid"}.get(site.form, "identity")
             if site.form in ERRORS and site.nature.squashed:
                 squash = "sigmoid" if site.nature.kind == "sigmoid" and binary(numbers) else ""
-            z = site.nature.z if (site.nature.squashed or site.nature.is_log) and squash == "sigmoid" else site.input
-            aim = goal.of_site(case, site, squash, numbers, z=z) if squash else None
+            z = site.logits if squash == "sigmoid" else site.input
+            aim = goal.of_site(site, squash, numbers, z=z) if squash else None
         n = torch.Size(y).numel()
         return Found({**words, "n": n, "pairs": n * torch.Size(a).numel()}, "raised" if site.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a))}, (), aim))  # fmt: skip
@@ -152,14 +152,14 @@ def _crossed_by_hand(case: Case) -> Found | None:
         if not (difference or product) or len(step.ins) != 2 or step.call is not None:
             continue
         a, y = step.ins if step.ins[0].learns else step.ins[::-1]
-        if not a.learns or y.learns or not case.roles(y) & {"y", "batch"} or len(a.shape) == len(y.shape) == 0:
+        if not a.learns or y.learns or not case.of_target(y) or len(a.shape) == len(y.shape) == 0:
             continue
         if len(a.shape) == len(y.shape) or not _crossed(a.shape, y.shape, bool(step.raised)) or 1 not in (*a.shape, *y.shape):
             continue
         if product and (_spread(a) or _spread(y)):
             continue
         n = torch.Size(y.shape).numel()
-        words = {"cost": "by-hand", "input": str(list(a.shape)), "target": str(list(y.shape)), "raised": step.raised}
+        words = told("by-hand", a, y, step.raised)
         return Found({**words, "n": n, "pairs": n * torch.Size(a.shape).numel()}, "raised" if step.raised else "",
                      Cure("same-shape", {**words, "shape": str(list(a.shape))}))  # fmt: skip
     return None
@@ -198,7 +198,7 @@ def single_class_batch(case: Case) -> Found | None:
         if not pairing.vector and len(site.input.shape) > 1 and max(site.input.shape[1:]) > 1:
             continue  # several labels a sample
         if bool((pairing.label == pairing.label[0]).all()):
-            words = said(case, site)
+            words = said(site)
             return Found({**words, "n": len(pairing.label), "classes": int(pairing.label[0])}, "", None, "needs-data")
     return None
 
