@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import weakref
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -22,8 +21,10 @@ ROOM = 1.25
 """Kept memory may be so many times as large as what is asked for."""
 MOST = 4
 """Pieces that are kept at most."""
-HUGE = 1 << 21
-"""Bytes of a huge page."""
+HUGE, PAGE = 1 << 21, 1 << 12
+"""Bytes of a huge page, and of a common one."""
+ROOMY = 1 << 23
+"""Bytes from which memory begins at a huge page and consists of such: of less, too much would be left over."""
 ASIDE = 2048
 """Bytes, half a page."""
 MARKED = 1 << 24
@@ -62,21 +63,15 @@ class _Piece(mmap.mmap):
     """Memory that is lent to one array at a time."""
 
     written = passed_over = False
+    skip = 0
+    """Bytes before the array: to a whole page and ASIDE, since arrays at equal places in their pages make the processor wait."""
     _lent: Any = None
 
     def lend(self, dtype: np.dtype[Any], count: int) -> np.ndarray:
         """An array of so many numbers; every view has it for its base, and so keeps it."""
-        array = np.frombuffer(self, dtype, count, self._skip)
+        array = np.frombuffer(self, dtype, count, self.skip)
         self._lent = weakref.ref(array, self._back)
         return array
-
-    @cached_property
-    def _skip(self) -> int:
-        """Bytes to a huge page and a little more: arrays at equal places in their pages make the processor wait."""
-        start = int(np.frombuffer(self, np.uint8).ctypes.data)
-        skip = -start % HUGE + ASIDE
-        _pieces[start + skip] = self
-        return skip
 
     def _back(self, _: Any) -> None:
         """Nobody looks at this memory any more."""
@@ -98,9 +93,10 @@ who takes one out owns it."""
 
 def _piece(size: int) -> _Piece | None:
     """Memory for so many bytes; None where there is none."""
-    room = size + HUGE + ASIDE
+    page = HUGE if size >= ROOMY else PAGE
+    room = size + page + ASIDE
     for piece in reversed(_kept):
-        if room <= len(piece) <= max(ROOM * room, room + 4 * HUGE):
+        if room <= len(piece) <= max(ROOM * room, room + 4 * page):
             try:
                 _kept.remove(piece)
             except ValueError:
@@ -113,9 +109,12 @@ def _piece(size: int) -> _Piece | None:
                 _kept.remove(piece)
         piece.passed_over = True
     try:
-        piece = _Piece(-1, -(-room // HUGE) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        piece = _Piece(-1, -(-room // page) * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, ValueError, OverflowError):
         return None
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    if page == HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
         piece.madvise(mmap.MADV_HUGEPAGE)
+    start = int(np.frombuffer(piece, np.uint8).ctypes.data)
+    piece.skip = -start % page + ASIDE
+    _pieces[start + piece.skip] = piece
     return piece
