@@ -118,6 +118,7 @@ class _Task:
             except BaseException as error:  # the one that gave it out raises it
                 self._error = error
             finally:
+                self._call = None  # before anybody goes on: what it holds may be wanted again at once
                 self._running.release()
 
     def take_back(self) -> bool:

@@ -124,3 +124,10 @@ def test_a_thread_that_an_interrupted_call_left_behind_keeps_its_memory(monkeypa
     assert pages.empty((MANY,), np.float32).ctypes.data != at  # a helper may still write there
     left.clear()
     assert pages.empty((MANY,), np.float32).ctypes.data == at
+
+
+@pytest.mark.parametrize("shape", [(MANY // 8, 8), (MANY // 1000, 1000)])
+def test_the_next_call_has_the_memory_of_the_last(shape):
+    z, y = np.zeros(shape, np.float32), np.zeros(shape[0], int)
+    for options in ({}, {"softcap": 30.0}):  # by the two ways in which threads share a batch
+        assert len({xent.cross_entropy_and_grad(z, y, **options)[1].ctypes.data for _ in range(30)}) == 1

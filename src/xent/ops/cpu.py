@@ -105,20 +105,20 @@ def at_once(
         odd = loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, 1.0, False, address(cost), g_at, g_row, g_class)
         return None if odd else cost[()]
     where, steps = (z_at, y_at, w_at, address(cost), g_at), (g_row, g_class)
-    held = z, y, weight, grad, cost
+    held = [z, y, weight, grad, cost]
     past = grad is not None and g_at != z_at and past_caches(grad.nbytes, g_at)
     found = in_parts((storage, few), (z_row, z_class, n, k), choices, how, past, where, steps, held)
     return found if found is None or how != cpu_batch.NONE else cost
 
 
-def in_parts(key: Any, sizes: Any, choices: Any, how: int, past: bool, where: Any, steps: Any, held: Any) -> Any:
+def in_parts(key: Any, sizes: Any, choices: Any, how: int, past: bool, where: Any, steps: Any, held: list[Any]) -> Any:
     """`at_once` by addresses, in threads: the sum or the mean of the costs, None if a target is none.
 
     key      storage type, and whether rows are of few classes
     sizes    bytes from row to row of the logits and from class to class; rows; classes
     where    the addresses of logits, targets, weights (0 for none), costs (used where nothing is reduced), gradient (0 for none)
     steps    as the first two sizes, of the gradient
-    held     what has that memory: whoever is still at work when Ctrl-C ends the call keeps it
+    held     what has that memory: whoever is still at work when Ctrl-C ends the call keeps it; let go of when all is done
     """
     n, k = sizes[2:]
     z, y, weight, cost, g = where
@@ -131,6 +131,7 @@ def in_parts(key: Any, sizes: Any, choices: Any, how: int, past: bool, where: An
         loop(*given, i == 0, LOOKS)
 
     together(work, min(threads(), sums.size), lambda: state[cpu_batch.DONE] == n)
+    held.clear()
     if state[cpu_batch.ODD]:
         return None
     with quiet():

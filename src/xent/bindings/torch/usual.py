@@ -72,7 +72,7 @@ def cost(
             return None
     else:
         past = grad is not None and cpu.past_caches(grad.nbytes, g_at)
-        where, held = (z_at, y_at, w_at, cost_at, g_at), (z, y, weight, value, grad)
+        where, held = (z_at, y_at, w_at, cost_at, g_at), [z, y, weight, value, grad]
         found = cpu.in_parts(plan.key, plan.sizes, plan.choices, plan.reduction, past, where, plan.steps, held)
         if found is None:
             return None
