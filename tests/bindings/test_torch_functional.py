@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 import xent
+from xent.costs import SurprisalCost
 from xent.errors import ArrayKindError, InputError, ShapeError, TargetError, UnknownNameError
 
 LAYOUTS = [(5,), (4, 5), (4, 5, 3), (2, 5, 3, 2), (0, 5), (3, 1), (2, 300)]
@@ -210,6 +214,40 @@ def test_a_target_or_weight_that_wants_a_gradient_gets_it():
     )
     for own, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(own, their)
+
+
+def test_no_tensor_is_kept_alive_and_no_shape_mistaken_for_another():
+    """Options are kept for the next call, but neither tensors, with the graphs behind them, nor shapes that only look equal."""
+
+    class Scaled(SurprisalCost):
+        def __init__(self, by):
+            super().__init__()
+            object.__setattr__(self, "by", by)
+
+        def phi(self, p, xp):
+            return self.by * p.ell
+
+        phi_slope = phi_curvature = None
+
+    z, y = drawn((4, 5))
+    assert Scaled(1.0) == Scaled(2.0)
+    once, twice = (xent.torch.cross_entropy(z, y, shape=Scaled(by)) for by in (1.0, 2.0))
+    torch.testing.assert_close(twice, 2 * once)
+    for name, shape in (("weight", (5,)), ("denominator", ())):
+        made = torch.ones(shape, dtype=torch.float64)
+        seen = weakref.ref(made)
+        xent.torch.cross_entropy(z, y, z_loss=0.1, **{name: made})
+        del made
+        assert seen() is None
+
+
+@pytest.mark.parametrize("shape", ["focal(gamma=2)", "lq(q=0.5)"])
+def test_what_the_kernel_does_not_know_keeps_its_last_digits(shape):
+    """φ on smoothed targets, whose gradient autograd would make from differences, off by 1e-4 where all logits are equal."""
+    z, y = torch.zeros(2, 1000, requires_grad=True), torch.tensor([3, 0])
+    xent.torch.cross_entropy(z, y, shape=shape, label_smoothing=0.1).backward()
+    exact = xent.cross_entropy_and_grad(np.zeros((2, 1000)), y.numpy(), shape=shape, label_smoothing=0.1)[1]
+    np.testing.assert_allclose(z.grad, exact, rtol=2e-6)
 
 
 def test_confident_answers_in_single_precision():

@@ -38,7 +38,7 @@ def add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
 
 
 def _lying(x: np.ndarray) -> tuple[int, ...]:
-    """How BLAS is told of a matrix, whose rows or whose columns lie side by side: PLAIN or TRANSPOSED, where, the step; () if not."""
+    """How BLAS is told of a matrix whose rows or columns lie side by side: PLAIN or TRANSPOSED, where, the step; () if not."""
     for how, rows in ((PLAIN, x), (TRANSPOSED, x.T)):
         (n, size), (step, each) = rows.shape, (s // x.itemsize if s % x.itemsize == 0 else -1 for s in rows.strides)
         if (each == 1 or size < 2) and (step >= size or n < 2):
