@@ -1,15 +1,16 @@
 """Linear cross-entropy on PyTorch tensors: the fused chunks on the tensors' own memory, tied into autograd.
 
 The gradients that are wanted, by hidden, weight and bias, are made together with the cost of a mean or a sum, and handed out at the
-first backward pass. Whoever goes back a second time has them made anew; who wants second derivatives, a transformation or another
-device gets the plain formula, which PyTorch differentiates itself. A compiler sees the product and the operator of cross-entropy,
-and holds the logits.
+first backward pass; 16-bit ones are held in float32 until then, and rounded once. Whoever goes back a second time has them made
+anew; who wants second derivatives, a transformation or another device gets the plain formula, which PyTorch differentiates itself.
+A compiler sees the product and the operator of cross-entropy, and holds the logits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isfinite
 from typing import Any, Unpack
 
 import array_api_compat.numpy as np_
@@ -69,7 +70,8 @@ def linear_cross_entropy_and_grad(
         linear = _read(hidden, weight, target, bias, memory, options)
         wants = (True, True, linear.bias is not None)
         if _fusable(linear):
-            cost, stats, grads = _fused(linear, wants, None)
+            cost, stats, made = _fused(linear, wants, None)
+            grads = [None if g is None else g.to(hidden.dtype) for g in made]
             grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
         else:
             cost, plainly, stats = calling.run(linear, wants)
@@ -94,14 +96,14 @@ def _fusable(linear: Linear) -> bool:
 
 def _wants(linear: Linear) -> plain.Wants:
     """The gradients that are made with the cost: none where each row will be multiplied by a number of its own."""
-    if linear.whole.options.reduction == "none" or linear.hidden.dtype is torch.float16:
+    if linear.whole.options.reduction == "none":
         return False, False, False
     a, b, c = (states.differentiated(x) for x in (linear.hidden, linear.weight, linear.bias))
     return a, b, c
 
 
 def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
-    """Cost, statistics, and the gradients that are wanted, upstream times, in the tensors' dtype."""
+    """Cost, statistics, and the gradients that are wanted, upstream times, in the dtype computed in: not rounded yet."""
     viewed = _viewed(linear)
     check_not_empty(linear.whole)
     with quiet():
@@ -112,8 +114,7 @@ def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple
         costs, stats, grads = cpu.through(viewed, wants, by)
         cost = reduction.reduced(viewed.whole, costs.reshape(linear.lead))
     named = {name: torch.from_numpy(np.ascontiguousarray(v)).reshape(linear.lead) for name, v in stats.items()}
-    back = [None if g is None else torch.from_numpy(g).to(linear.weight.dtype) for g in grads]
-    return torch.from_numpy(np.asarray(cost)), named, back
+    return torch.from_numpy(np.asarray(cost)), named, [None if g is None else torch.from_numpy(g) for g in grads]
 
 
 def _viewed(linear: Linear) -> Linear:
@@ -170,11 +171,11 @@ class Attached(torch.autograd.Function):
         if torch.is_grad_enabled() or not states.computing(upstream[0]):
             return (*_differentiable(linear, wants, upstream[0]), None)
         made, ctx.made = ctx.made, None
-        if made is None:
+        if made is None or not isfinite(by := float(upstream[0])):  # what is ignored stays 0, by inf or nan too
             _, _, made = _fused(linear, wants, upstream[0])
-        elif float(upstream[0]) != 1:
-            made = [None if g is None else g.mul_(upstream[0]) for g in made]
-        return (*made, None)
+        elif by != 1:
+            made = [None if g is None else g.mul_(by) for g in made]
+        return (*(None if g is None else g.to(linear.weight.dtype) for g in made), None)
 
 
 def _whole(ctx: Any) -> Linear:
