@@ -81,7 +81,8 @@ def linear_cross_entropy_and_grad(
 
 def _read(hidden: Tensor, weight: Tensor, target: Any, bias: Tensor | None, memory: int, options: Any) -> Linear:
     """Under autocast what is of several dtypes is taken in the widest."""
-    if torch.is_autocast_enabled(hidden.device.type if isinstance(hidden, Tensor) else "cpu"):
+    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         widest = reduce(torch.promote_types, [x.dtype for x in (hidden, weight, bias) if isinstance(x, Tensor)])
         hidden, weight = hidden.to(widest), weight.to(widest)
         bias = None if bias is None else bias.to(widest)
