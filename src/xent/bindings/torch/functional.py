@@ -121,7 +121,7 @@ def linear_cross_entropy(
 def _insist_on_tensors(**given: Any) -> None:
     for name, x in given.items():
         if not isinstance(x, Tensor):
-            raise ArrayKindError(f"{name} is a tensor here, but {type(x).__name__} {x!r:.40} came: torch.as_tensor makes one of it. "
+            raise ArrayKindError(f"{name} is a tensor here, but {type(x).__name__} {x!r:.40} came: torch.as_tensor makes one. "
                                  "xent.cross_entropy takes the arrays of other libraries.")  # fmt: skip
         if x.layout is not torch.strided:
             raise ArrayKindError(f"{name} is a dense tensor, but one of layout {x.layout} came: x.to_dense() makes it one.")
