@@ -7,12 +7,14 @@ widens to float32 and `poke` rounds back, to nearest even. Nothing here knows a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -20,8 +22,17 @@ STORAGE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """The number types that memory can hold, with their bytes."""
 LINE = 64
 """Bytes of a cache line."""
+WIDE = get_host_cpu_features().get("avx512vbmi2", False)
+"""Whether the processor has vectors of 64 bytes and keeps its pace with them: Intel's since Ice Lake, AMD's since Zen 4."""
 
-_I16, _I32, _HALF, _FLOAT, _DOUBLE = ir.IntType(16), ir.IntType(32), ir.HalfType(), ir.FloatType(), ir.DoubleType()
+_I16, _I32, _I64, _HALF, _FLOAT, _DOUBLE = (
+    ir.IntType(16),
+    ir.IntType(32),
+    ir.IntType(64),
+    ir.HalfType(),
+    ir.FloatType(),
+    ir.DoubleType(),
+)
 _STORED = {"float64": _DOUBLE, "float32": _FLOAT, "float16": _HALF, "bfloat16": _I16}
 
 
@@ -37,8 +48,8 @@ def accesses(storage: str) -> SimpleNamespace:
     peek(address, i)        the i-th number after the address
     poke(address, i, x)     makes x the i-th number
     stream(from, to, x)     one cache line at `to`, past the caches: the numbers at `from`, in the type computed in, times x
-    gather(from, step, to, stride)   TILE rows of TILE numbers, `step` bytes apart, made columns of the type computed in, `stride`
-                            bytes apart; `scatter` is the way back
+    gather(from, step, n, to, stride)   n ≤ GROUP numbers of each of TILE rows, `step` bytes apart, made n columns of the type
+                            computed in, `stride` bytes apart; scatter(from, stride, n, to, step) is the way back
     """
     real = types.float64 if computed(storage) == "float64" else types.float32
     kind = _STORED[storage]
@@ -53,6 +64,7 @@ def accesses(storage: str) -> SimpleNamespace:
     @intrinsic
     def poke(typing: Any, address: Any, i: Any, x: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            _widen(builder.function)
             builder.store(_narrowed(builder, args[2], storage), _place(builder, kind, args))
             return context.get_dummy_value()
 
@@ -72,35 +84,64 @@ def accesses(storage: str) -> SimpleNamespace:
         return types.void(types.int64, types.int64, real), generate
 
     whole = computed(storage)
-    tile = LINE // 2 // STORAGE[whole]
+    group = 16 // STORAGE[whole]
+    tile = 2 * group
 
     @intrinsic
-    def gather(typing: Any, source: Any, step: Any, to: Any, stride: Any) -> Any:
+    def gather(typing: Any, source: Any, step: Any, n: Any, to: Any, stride: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            rows = [_load(builder, place, storage, tile) for place in _places(builder, args[0], args[1], tile)]
-            columns = _transposed(builder, [_widened(builder, row, storage) for row in rows])
-            for place, column in zip(_places(builder, args[2], args[3], tile), columns, strict=True):
-                _store(builder, column, place, whole)
+            for width, first in _powers(builder, args[2], group):
+                places = _places(builder, args[0], args[1], tile, builder.mul(first, _I64(STORAGE[storage])))
+                vectors = _joined(builder, [_load(builder, place, storage, width) for place in places], group)
+                columns = _unzipped(builder, [_widened(builder, vector, storage) for vector in vectors])
+                for place, column in zip(
+                    _places(builder, args[3], args[4], width, builder.mul(first, args[4])), columns, strict=True
+                ):
+                    _store(builder, column, place, whole)
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, types.int64, types.int64), generate
+        return types.void(*[types.int64] * 5), generate
 
     @intrinsic
-    def scatter(typing: Any, source: Any, step: Any, to: Any, stride: Any) -> Any:
+    def scatter(typing: Any, source: Any, stride: Any, n: Any, to: Any, step: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            rows = [_load(builder, place, whole, tile) for place in _places(builder, args[0], args[1], tile)]
-            for place, column in zip(_places(builder, args[2], args[3], tile), _transposed(builder, rows), strict=True):
-                _store(builder, _narrowed(builder, column, storage), place, storage)
+            for width, first in _powers(builder, args[2], group):
+                columns = [
+                    _load(builder, place, whole, tile)
+                    for place in _places(builder, args[0], args[1], width, builder.mul(first, args[1]))
+                ]
+                rows = _parted(builder, [_narrowed(builder, vector, storage) for vector in _zipped(builder, columns)], group)
+                places = _places(builder, args[3], args[4], tile, builder.mul(first, _I64(STORAGE[storage])))
+                for place, row in zip(places, rows, strict=True):
+                    _store(builder, row, place, storage)
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, types.int64, types.int64), generate
+        return types.void(*[types.int64] * 5), generate
 
-    return SimpleNamespace(peek=peek, poke=poke, stream=stream, gather=gather, scatter=scatter, SIZE=STORAGE[storage], TILE=tile)
+    return SimpleNamespace(
+        peek=peek, poke=poke, stream=stream, gather=gather, scatter=scatter, SIZE=STORAGE[storage], TILE=tile, GROUP=group
+    )
 
 
-def _places(builder: Any, first: Any, step: Any, n: int) -> list[Any]:
-    """n addresses, `step` bytes apart."""
-    return [builder.add(first, builder.mul(step, ir.Constant(ir.IntType(64), i))) for i in range(n)]
+def _widen(function: Any) -> None:
+    """LLVM keeps to 32-byte vectors on Intel's processors, for the sake of the first that had longer ones and slowed down."""
+    if WIDE:
+        set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no attribute that has a value
+
+
+def _powers(builder: Any, n: Any, most: int) -> Iterator[tuple[int, Any]]:
+    """The powers of two that make up n, from `most` down, and what goes before each: what is built at a step runs if it is one."""
+    power = most
+    while power:
+        with builder.if_then(builder.icmp_unsigned("!=", builder.and_(n, _I64(power)), _I64(0))):
+            yield power, builder.and_(n, _I64(-2 * power))
+        power //= 2
+
+
+def _places(builder: Any, base: Any, step: Any, n: int, before: Any) -> list[Any]:
+    """n addresses, `step` bytes apart, from so many bytes after the base on."""
+    first = builder.add(base, before)
+    return [builder.add(first, builder.mul(step, _I64(i))) for i in range(n)]
 
 
 def _load(builder: Any, place: Any, storage: str, n: int) -> Any:
@@ -112,15 +153,53 @@ def _store(builder: Any, x: Any, place: Any, storage: str) -> None:
     builder.store(x, builder.inttoptr(place, x.type.as_pointer()), align=STORAGE[storage])
 
 
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """n vectors of n numbers, n a power of two, as n vectors across them: one bit of the places after another is exchanged."""
-    n, bit = len(rows), len(rows) // 2
-    while bit:
-        low = ir.Constant(ir.VectorType(_I32, n), [i if i & bit == 0 else n + i - bit for i in range(n)])
-        high = ir.Constant(ir.VectorType(_I32, n), [i + bit if i & bit == 0 else n + i for i in range(n)])
-        rows = [builder.shuffle_vector(rows[i & ~bit], rows[i | bit], high if i & bit else low) for i in range(n)]
-        bit //= 2
-    return rows
+def _shuffled(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(places)), places))
+
+
+def _joined(builder: Any, rows: list[Any], group: int) -> list[Any]:
+    """Short rows, 2·group of them, end to end in as many vectors as a row has numbers.
+
+    A vector has two lanes of 16 bytes, which fast shuffles do not cross: the first half of the rows goes to the first lanes.
+    """
+    width, each = rows[0].type.count, group // rows[0].type.count
+    vectors = [[rows[lane + i * each + r] for lane in (0, group) for r in range(each)] for i in range(width)]
+    while len(vectors[0]) > 1:
+        both = list(range(2 * vectors[0][0].type.count))
+        vectors = [[_shuffled(builder, *v[i : i + 2], both) for i in range(0, len(v), 2)] for v in vectors]
+    return [vector for (vector,) in vectors]
+
+
+def _parted(builder: Any, vectors: list[Any], group: int) -> list[Any]:
+    """The way back from `_joined`."""
+    width = len(vectors)
+    return [
+        _shuffled(builder, vector, vector, list(range(first, first + width)))
+        for lane in (0, group) for vector in vectors for first in range(lane, lane + group, width)
+    ]  # fmt: skip
+
+
+def _unzipped(builder: Any, vectors: list[Any]) -> list[Any]:
+    """Vectors of rows as vectors of columns: the numbers at even places from those at odd ones, and again."""
+    if len(vectors) == 1:
+        return vectors
+    n, pairs = vectors[0].type.count, list(zip(vectors[::2], vectors[1::2], strict=True))
+    halves = []
+    for odd in (0, 1):
+        places = [lane + i + odd for lane in (0, n // 2) for lane in (lane, n + lane) for i in range(0, n // 2, 2)]
+        halves.append(_unzipped(builder, [_shuffled(builder, *pair, places) for pair in pairs]))
+    return [column for both in zip(*halves, strict=True) for column in both]
+
+
+def _zipped(builder: Any, columns: list[Any]) -> list[Any]:
+    """The way back from `_unzipped`."""
+    if len(columns) == 1:
+        return columns
+    n, halves = columns[0].type.count, [_zipped(builder, columns[::2]), _zipped(builder, columns[1::2])]
+    return [
+        _shuffled(builder, *pair, [lane + i + other for lane in (0, n // 2) for i in range(at, at + n // 4) for other in (0, n)])
+        for pair in zip(*halves, strict=True) for at in (0, n // 4)
+    ]  # fmt: skip
 
 
 def _place(builder: Any, kind: Any, args: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import xent
-from xent.ops import pages
+from xent.ops import cpu, pages
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="this system has no anonymous memory of its own")
 MANY = pages.LARGE // 4
@@ -87,3 +87,40 @@ def test_from_many_threads():
         together = list(pool.map(lambda i: xent.cross_entropy_and_grad(z[i % 16], y[i % 16])[1], range(64)))
     for i, grad in enumerate(together):
         np.testing.assert_array_equal(grad, alone[i % 16])
+
+
+def test_memory_that_another_thread_takes_meanwhile_is_not_kept():
+    class Meanwhile:
+        """Among the kept pieces, something at whose sight another thread takes the first of them."""
+
+        written = False
+        passed_over = property(lambda self: bool(taken or taken.append(pages._kept.pop(0))), lambda self, value: None)
+
+        def __len__(self):
+            return 0
+
+    taken = []
+    piece = pages.empty((MANY,), np.float32)
+    del piece
+    pages._kept.append(Meanwhile())
+    pages.empty((MANY * 100,), np.float32)
+    assert taken
+    assert not any(kept is taken[0] for kept in pages._kept)
+
+
+def test_a_thread_that_an_interrupted_call_left_behind_keeps_its_memory(monkeypatch):
+    left = []
+
+    def interrupted(call, calls, done):
+        left.append(call)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cpu, "together", interrupted)
+    kept = pages.empty((MANY,), np.float32)
+    at = kept.ctypes.data
+    del kept
+    with pytest.raises(KeyboardInterrupt):
+        xent.cross_entropy_and_grad(np.zeros((MANY // 8, 8), np.float32), np.zeros(MANY // 8, int))
+    assert pages.empty((MANY,), np.float32).ctypes.data != at  # a helper may still write there
+    left.clear()
+    assert pages.empty((MANY,), np.float32).ctypes.data == at

@@ -104,22 +104,37 @@ def at_once(
         loop = cpu_batch.kernel(storage, few)
         odd = loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, 1.0, False, address(cost), g_at, g_row, g_class)
         return None if odd else cost[()]
-    by = cpu_batch.count(dtype.name)(y_at, n, k, w_at, options.ignore_index) if how == cpu_batch.MEAN else 1.0
-    how = how if how == cpu_batch.NONE else cpu_batch.PART
-    loop, rows, state, past = cpu_batch.shared(storage, few), _grain(n, k, PORTION, 16), np.zeros(3, np.int64), _past(z, grad)
+    where, steps = (z_at, y_at, w_at, address(cost), g_at), (g_row, g_class)
+    held = z, y, weight, grad, cost
+    past = grad is not None and g_at != z_at and past_caches(grad.nbytes, g_at)
+    found = in_parts((storage, few), (z_row, z_class, n, k), choices, how, past, where, steps, held)
+    return found if found is None or how != cpu_batch.NONE else cost
+
+
+def in_parts(key: Any, sizes: Any, choices: Any, how: int, past: bool, where: Any, steps: Any, held: Any) -> Any:
+    """`at_once` by addresses, in threads: the sum or the mean of the costs, None if a target is none.
+
+    key      storage type, and whether rows are of few classes
+    sizes    bytes from row to row of the logits and from class to class; rows; classes
+    where    the addresses of logits, targets, weights (0 for none), costs (used where nothing is reduced), gradient (0 for none)
+    steps    as the first two sizes, of the gradient
+    held     what has that memory: whoever is still at work when Ctrl-C ends the call keeps it
+    """
+    n, k = sizes[2:]
+    z, y, weight, cost, g = where
+    rows, state = _grain(n, k, PORTION, 16), np.zeros(len(cpu_batch.STATE), np.int64)
     sums = np.zeros(-(-n // rows))
+    given = (z, *sizes, y, weight, *choices, how, past, cost, g, *steps, rows, address(state), address(sums))
+    loop = cpu_batch.shared(*key)
 
-    def work(i: int) -> None:
-        loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, by, past, address(cost), g_at, g_row, g_class,
-             rows, address(state), address(sums), 0 if i else LOOKS)  # fmt: skip
+    def work(i: int, _held: Any = (held, state, sums)) -> None:
+        loop(*given, i == 0, LOOKS)
 
-    together(work, min(threads(), sums.size), lambda: state[1] == n)
-    if state[2]:
+    together(work, min(threads(), sums.size), lambda: state[cpu_batch.DONE] == n)
+    if state[cpu_batch.ODD]:
         return None
-    if how == cpu_batch.NONE:
-        return cost
     with quiet():
-        return dtype.type(sums.sum() / by)
+        return np.dtype(computed(key[0])).type(sums.sum() / state.view(np.float64)[cpu_batch.BY])
 
 
 def _steps(x: np.ndarray) -> tuple[int, int, int]:
@@ -127,11 +142,9 @@ def _steps(x: np.ndarray) -> tuple[int, int, int]:
     return address(x), x.strides[-2] if x.ndim > 1 else 0, x.strides[-1]
 
 
-def _past(z: np.ndarray, grad: np.ndarray | None) -> bool:
-    """Whether the gradient is better written past the caches: too large for them, and no pages that the system just zeroed."""
-    if grad is None or address(grad) == address(z):
-        return False
-    return grad.nbytes > CACHED and (STREAMED or (grad.nbytes >= FAR and pages.written(address(grad))))
+def past_caches(size: int, at: int) -> bool:
+    """Whether a gradient of so many bytes is better written past the caches: too large for them, and no pages just zeroed."""
+    return size > CACHED and (STREAMED or (size >= FAR and pages.written(at)))
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -158,7 +171,7 @@ def fused(
     """Cost and gradient of every row, not reduced; false if a target is none (its cost is nan, its gradient not written).
 
     z       (…, K), any strides; bfloat16 (and float16, if liked) as uint16 or int16, `storage` its name
-    target  integers (…) or floats (…, K), as `inputs.read` leaves them
+    target  integers (…) or floats (…, K), as `inputs.read` leaves them; bfloat16 as uint16
     cost    (…), contiguous, in the type computed in (float32 for 16-bit z): written
     grad    z's shape and type, any strides, z itself if wanted: written; None where no gradient is wanted
     scale   what each row's gradient is multiplied by: None for 1, one number, or (…)
@@ -210,7 +223,7 @@ def _rows(
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
-        _past(z, grad), int(scale.size > 1),
+        grad is not None and address(grad) != address(z) and past_caches(grad.nbytes, address(grad)), int(scale.size > 1),
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
@@ -228,7 +241,7 @@ def _rows(
             zs, gs = np.ascontiguousarray(zs), None if gs is None else np.empty(zs.shape, zs.dtype)
         ys = y[own]
         if not hard and (ys.dtype != dtype or ys.strides[1] != dtype.itemsize):
-            ys = np.ascontiguousarray(ys, dtype)
+            ys = np.ascontiguousarray((ys.astype(np.uint32) << 16).view(np.float32) if ys.dtype == np.uint16 else ys, dtype)
         where = (
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
@@ -260,8 +273,8 @@ def _rows(
 
 def _grain(n: int, k: int, portion: int, each: int) -> int:
     """The rows of a part: so many parts for each thread, fewer where they would have fewer logits, and all of one size."""
-    parts = min(each * threads(), n * k // portion)
-    parts = parts // threads() * threads() or 1
+    workers = threads()
+    parts = min(each * workers, n * k // portion) // workers * workers or 1
     return -(-n // (parts * cpu_columns.LANES)) * cpu_columns.LANES if n >= parts * cpu_columns.LANES else -(-n // parts) or 1
 
 

@@ -24,9 +24,14 @@ from xent.ops.options import Options
 
 GRAIN = 1 << 16
 """Logits that are worth a thread of their own: fewer are a small batch."""
+PLACES = 32
+"""Sums side by side."""
 NONE, SUM, MEAN, PART = range(4)
 """How the costs are reduced; a part's are summed, and its gradient is that of a mean of all parts."""
 REDUCTIONS = {"none": NONE, "sum": SUM, "mean": MEAN}
+STATE = BEGUN, BY, TAKEN, DONE, ODD = range(5)
+"""What threads that share a batch know: whether it has begun, what a mean divides by (a float64), rows that somebody has taken,
+rows that are done, targets that are none."""
 
 
 @intrinsic
@@ -56,28 +61,41 @@ def _counted(y: Any, n: Any, k: Any, weight: Any, ignore: Any) -> Any:
     return whole
 
 
+def _carried(s: Any, lost: Any, x: Any) -> Any:
+    """s + x, and what rounding has taken from this sum and those before it (Knuth's two-sum)."""
+    t = s + x
+    part = t - s
+    return t, lost + ((s - (t - part)) + (x - part))
+
+
 def _summed(costs: Any) -> Any:
-    """Their sum, what each addition loses carried along (Neumaier, 1974)."""
-    s, lost = np.float64(0), np.float64(0)
-    for cost in costs:
-        x = np.float64(cost)
-        t = s + x
-        lost += (s - t) + x if abs(s) >= abs(x) else (x - t) + s
-        s = t
-    return s + lost if np.isfinite(s) else s
+    """Their sum in float64, with what rounding takes carried along: in so many sums side by side that vectors are full."""
+    s, lost = np.zeros(PLACES), np.zeros(PLACES)
+    whole = len(costs) // PLACES * PLACES
+    for start in range(0, whole, PLACES):
+        some = costs[start : start + PLACES]
+        for i in range(PLACES):
+            s[i], lost[i] = carried(s[i], lost[i], np.float64(some[i]))
+    total, rest = np.float64(0), np.float64(0)
+    for x in costs[whole:]:
+        total, rest = carried(total, rest, np.float64(x))
+    for i in range(PLACES):
+        total, rest = carried(total, rest + lost[i], s[i])
+    return total + rest if np.isfinite(total) else total
 
 
 def _few(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: Any, n: Any) -> Any:
     """All rows by `cpu_columns`."""
-    scratch = np.empty(FIRST + LANES * job.classes, real)
-    return columns(job, z_class, g_class, target, scale, costs, 0, n, scratch.ctypes.data)
+    scratch = np.empty(FIRST + LANES * job.classes + LINE // WIDE, real)
+    return columns(job, z_class, g_class, target, scale, costs, 0, n, (scratch.ctypes.data + LINE - 1) // LINE * LINE)
 
 
 def _many(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: Any, n: Any) -> Any:
     """All rows by `cpu_rows`, whose classes lie side by side."""
     blocks = (job.classes + BLOCK - 1) // BLOCK
-    scratch = np.empty(BLOCK + (blocks + STEP - 1) // STEP * STEP + blocks * BLOCK, real)
-    return rows(job, target, scale, costs, np.empty((0, COLUMNS), real), 0, n, scratch.ctypes.data)
+    scratch = np.empty(BLOCK + (blocks + STEP - 1) // STEP * STEP + blocks * BLOCK + LINE // WIDE, real)
+    start = (scratch.ctypes.data + LINE - 1) // LINE * LINE
+    return rows(job, target, scale, costs, np.empty((0, COLUMNS), real), 0, n, start)
 
 
 def _batch(
@@ -110,28 +128,40 @@ def _batch(
 
 def _shared(
     z: Any, z_row: Any, z_class: Any, n: Any, k: Any, y: Any, weight: Any, ignore: Any, smoothing: Any, z_loss: Any,
-    reduction: Any, by: Any, past: Any, cost: Any, g: Any, g_row: Any, g_class: Any, part: Any, state: Any, sums: Any, looks: Any,
+    reduction: Any, past: Any, cost: Any, g: Any, g_row: Any, g_class: Any,
+    part: Any, state: Any, sums: Any, leads: Any, looks: Any,
 ) -> Any:  # fmt: skip
     """`_batch` for whoever takes parts of so many rows until none is left; each part's sum of costs to its place in `sums`.
 
-    `state` is the address of three int64: rows that somebody has taken, rows that are done, targets that are none. At the end the
-    others are waited for, wide awake, as long as it takes to look so often: to sleep and to be woken would take longer.
+    `state` is the address of what all of them know, as `STATE` has it. The one who leads says what a mean divides by, and waits
+    for the others at the end: both are waited for wide awake, for at most so many looks, since sleep would take longer. Without
+    the one who leads nobody begins.
     """
+    if leads:
+        poke_sum(state, BY, counted(y, n, k, weight, ignore) if reduction == MEAN else np.float64(1))
+        advance(state + 8 * BEGUN, 1)
+    for _ in range(looks):
+        if advance(state + 8 * BEGUN, 0) == 1:
+            break
+    if advance(state + 8 * BEGUN, 0) == 0:
+        return
+    by, how = peek_sum(state, BY), NONE if reduction == NONE else PART
     while True:
-        start = advance(state, part)
+        start = advance(state + 8 * TAKEN, part)
         if start >= n:
             break
         rows = min(part, n - start)
-        to = cost + start * WIDE if reduction == NONE else sums + start // part * 8
+        to = cost + start * WIDE if how == NONE else sums + start // part * 8
         odd = batch(
-            z + start * z_row, z_row, z_class, rows, k, y + start * 8, weight, ignore, smoothing, z_loss, reduction, by, past, to,
+            z + start * z_row, z_row, z_class, rows, k, y + start * 8, weight, ignore, smoothing, z_loss, how, by, past, to,
             g + start * g_row if g != 0 else 0, g_row, g_class,
         )  # fmt: skip
-        advance(state + 16, odd)
-        advance(state + 8, rows)
-    for _ in range(looks):
-        if advance(state + 8, 0) == n:
-            break
+        advance(state + 8 * ODD, odd)
+        advance(state + 8 * DONE, rows)
+    if leads:
+        for _ in range(looks):
+            if advance(state + 8 * DONE, 0) == n:
+                break
 
 
 def knows(options: Options, hard: bool) -> bool:
@@ -158,13 +188,15 @@ def shared(storage: str, few: bool) -> Kernel:
 
 
 def _kept(function: Callable[..., Any], kind: str, storage: str, few: bool, **more: Any) -> Kernel:
-    known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "COLUMNS": len(cpu_rows.STATISTICS)}
-    known |= {"poke_sum": memory.accesses("float64").poke, "counted": count(memory.computed(storage))}
+    known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "LINE": memory.LINE, "COLUMNS": len(cpu_rows.STATISTICS)}
+    float64 = memory.accesses("float64")
+    known |= {"poke_sum": float64.poke, "peek_sum": float64.peek, "counted": count(memory.computed(storage))}
     if few:
         known |= {"columns": cpu_columns.kernel(storage), "LANES": cpu_columns.LANES, "FIRST": cpu_columns.FIRST}
     else:
         known |= {"rows": cpu_rows.kernel(storage), "BLOCK": cpu_blocks.BLOCK, "STEP": cpu_blocks.STEP}
     rows = "few" if few else "many"  # in every name: machine code that was cached apart is told apart by names alone
+    known["carried"] = compiled(_carried, freedoms=())
     called: dict[str, Callable[..., Any]] = {"summed": _summed, "loop": _few if few else _many}
     for name, inner in called.items():
         known[name] = compiled(specialised(inner, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())

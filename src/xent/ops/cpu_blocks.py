@@ -59,11 +59,11 @@ def _exp_below(high: Any, low: Any) -> Any:
 
 def _exp_rounded(high: Any, low: Any) -> Any:
     """`_exp_below` where low is 0: float32's differences are taken as rounded."""
-    k = fused(high, LOG2E, LIFTED_SHIFT)
+    x = FLOOR if high < FLOOR else high
+    k = fused(x, LOG2E, LIFTED_SHIFT)
     n = k - LIFTED_SHIFT
-    f = fused(high, LOG2E_LOW, fused(high, LOG2E, -n))
-    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
-    return ZERO if high < FLOOR else (v if high >= FLOOR else high)
+    f = fused(x, LOG2E_LOW, fused(x, LOG2E, -n))
+    return fused(number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))), DROP, x - x)  # + 0, or nan
 
 
 def _capped(v: Any, cap: Any) -> Any:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from xent import memory
 from xent.kernels import Kernel, cached, compiled, specialised
 from xent.ops import cpu_blocks
@@ -19,8 +21,9 @@ from xent.ops.options import Options
 LANES = 64
 MOST = 64
 """Classes up to which a vector is made of rows: their exponentials take 16 KiB in float32."""
-PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIRST = range(0, 9 * LANES, LANES)
-"""Where the rows' own numbers stand in scratch, before their exponentials (PEAK: the greatest logit, AT: the target's)."""
+TARGET, PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIRST = range(0, 10 * LANES, LANES)
+"""Where the rows' own numbers stand in scratch, before their exponentials (TARGET: its index as a number, −1 where there is none;
+PEAK: the greatest logit, AT: the target's)."""
 
 
 def knows(options: Options, hard: bool, classes: int) -> bool:
@@ -35,11 +38,10 @@ def _gather(z: Any, z_row: Any, z_class: Any, n: Any, k: Any, e: Any) -> None:
         for j in range(k):
             for r in range(n):
                 poke(e + j * COLUMN, r, peek_z(z + j * z_class, r))
-    elif z_class == SIZE and k >= TILE and n == LANES:
-        for j in range(0, k, TILE):
-            at = min(j, k - TILE)  # the last tile reaches back into the one before
+    elif z_class == SIZE and n == LANES:
+        for j in range(0, k, GROUP):
             for r in range(0, LANES, TILE):
-                gather_tile(z + r * z_row + at * SIZE, z_row, e + at * COLUMN + r * WIDE, COLUMN)
+                gather_tile(z + r * z_row + j * SIZE, z_row, min(GROUP, k - j), e + j * COLUMN + r * WIDE, COLUMN)
     else:
         for r in range(n):
             for j in range(k):
@@ -51,37 +53,56 @@ def _scatter(e: Any, g: Any, g_row: Any, g_class: Any, n: Any, k: Any) -> None:
         for j in range(k):
             for r in range(n):
                 poke_g(g + j * g_class, r, peek(e + j * COLUMN, r))
-    elif g_class == SIZE and k >= TILE and n == LANES:
-        for j in range(0, k, TILE):
-            at = min(j, k - TILE)
-            for r in range(0, LANES, TILE):
-                scatter_tile(e + at * COLUMN + r * WIDE, COLUMN, g + r * g_row + at * SIZE, g_row)
+    elif g_class == SIZE and n == LANES:
+        for r in range(0, LANES, TILE):
+            for j in range(0, k, GROUP):
+                scatter_tile(e + j * COLUMN + r * WIDE, COLUMN, min(GROUP, k - j), g + r * g_row + j * SIZE, g_row)
     else:
         for r in range(n):
             for j in range(k):
                 poke_g(g + r * g_row + j * g_class, 0, peek(e + j * COLUMN, r))
 
 
+def _aimed(job: Any, target: Any, n: Any, lanes: Any) -> Any:
+    """The rows' targets among the lanes; how many rows are ignored, and how many targets are none."""
+    ignored, odd, k, ignore = 0, 0, job.classes, job.ignore
+    for r in range(n):
+        t = target[r]
+        is_none, skipped, number = (t < 0) | (t >= k), t == ignore, real(np.int32(t))
+        poke(lanes, TARGET + r, -ONE if is_none | skipped else number)
+        ignored += skipped
+        odd += is_none & (not skipped)
+    if job.weight != 0:
+        for r in range(n):
+            t = target[r]
+            poke(lanes, WEIGHT + r, peek(job.weight, t) if t >= 0 and t < k else ONE)
+    return ignored, odd
+
+
 def _greatest(k: Any, lanes: Any) -> None:
     for r in range(LANES):
         poke(lanes, PEAK + r, NINF)
+        poke(lanes, AT + r, NINF)
     for j in range(k):
+        own = real(np.int32(j))
         for r in range(LANES):
-            poke(lanes, PEAK + r, larger(peek(lanes, PEAK + r), peek(lanes, FIRST + j * LANES + r)))
+            v, before = peek(lanes, FIRST + j * LANES + r), peek(lanes, AT + r)
+            poke(lanes, PEAK + r, larger(peek(lanes, PEAK + r), v))
+            poke(lanes, AT + r, v if peek(lanes, TARGET + r) == own else before)
 
 
 def _sums(k: Any, lanes: Any) -> None:
-    """e^(z − m) of all classes, and their sum: the target's logit was put aside, and is −∞ here."""
+    """e^(z − m) of all classes, and their sum without the target's."""
     for r in range(LANES):
         m = peek(lanes, PEAK + r)
         poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
     for j in range(k):
-        at = FIRST + j * LANES
+        at, own = FIRST + j * LANES, real(np.int32(j))
         for r in range(LANES):
             high, low = gap(peek(lanes, at + r), peek(lanes, PEAK + r))
-            x = exp_of_two(high, low)
+            x, before = exp_of_two(high, low), peek(lanes, SUM + r)
             poke(lanes, at + r, x)
-            poke(lanes, SUM + r, peek(lanes, SUM + r) + x)
+            poke(lanes, SUM + r, before if peek(lanes, TARGET + r) == own else before + x)
 
 
 def _prices(lanes: Any, z_loss: Any) -> None:
@@ -93,11 +114,12 @@ def _prices(lanes: Any, z_loss: Any) -> None:
         high, low = gap(z_t, m)
         e_t = ONE if top else exp_below(high, low)
         total = s + e_t
-        log_total = log(total) + ((s - (total - ONE)) / total if top else ZERO)
+        share = ONE / total
+        log_total = log(total) + ((s - (total - ONE)) * share if top else ZERO)
         lse = m + log_total
         price = w * (log_total + (ZERO if top else m - z_t)) if w != ZERO else s - s
         pull = TWO * z_loss * lse if z_loss > ZERO else ZERO
-        by = by / total
+        by = by * share
         poke(lanes, COST + r, price + (z_loss * lse * lse if z_loss > ZERO else ZERO))
         poke(lanes, EACH + r, (w + pull) * by)
         poke(lanes, OWN + r, (e_t * pull - w * s) * by)
@@ -105,40 +127,19 @@ def _prices(lanes: Any, z_loss: Any) -> None:
 
 def _gradients(k: Any, lanes: Any) -> None:
     for j in range(k):
-        at = FIRST + j * LANES
+        at, own = FIRST + j * LANES, real(np.int32(j))
         for r in range(LANES):
-            poke(lanes, at + r, peek(lanes, at + r) * peek(lanes, EACH + r))
+            x, its = peek(lanes, at + r) * peek(lanes, EACH + r), peek(lanes, OWN + r)
+            poke(lanes, at + r, its if peek(lanes, TARGET + r) == own else x)
 
 
-def _put_aside(job: Any, target: Any, first: Any, n: Any, lanes: Any) -> Any:
-    """The targets' logits go from among the others to AT; how many rows are ignored, and how many targets are none."""
-    ignored, odd, e, k, ignore = 0, 0, lanes + FIRST * WIDE, job.classes, job.ignore
+def _cleared(k: Any, n: Any, lanes: Any) -> None:
+    """Cost and gradient 0 in the rows that have no target."""
     for r in range(n):
-        t = target[first + r]
-        if t >= 0 and t < k and t != ignore:
-            poke(lanes, AT + r, peek(e, t * LANES + r))
-            poke(e, t * LANES + r, NINF)
-        elif t == ignore:
-            ignored += 1
-        else:
-            odd += 1
-    if job.weight != 0:
-        for r in range(n):
-            t = target[first + r]
-            poke(lanes, WEIGHT + r, peek(job.weight, t) if t >= 0 and t < k else ONE)
-    return ignored, odd
-
-
-def _put_back(job: Any, target: Any, first: Any, n: Any, lanes: Any) -> None:
-    """The targets' gradients among the others."""
-    e, k, ignore = lanes + FIRST * WIDE, job.classes, job.ignore
-    for r in range(n):
-        t = target[first + r]
-        if t >= 0 and t < k and t != ignore:
-            poke(e, t * LANES + r, peek(lanes, OWN + r))
-        else:
+        if peek(lanes, TARGET + r) < ZERO:
+            poke(lanes, COST + r, ZERO)
             for j in range(k):
-                poke(e, j * LANES + r, ZERO)
+                poke(lanes, FIRST + j * LANES + r, ZERO)
 
 
 def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost: Any, start: Any, stop: Any, scratch: Any) -> Any:
@@ -152,25 +153,23 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
     for first in range(start, stop, LANES):
         n = min(LANES, stop - first)
         gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
+        ignored, odd = aimed(job, target[first : first + n], n, scratch)
         greatest(k, scratch)
-        ignored, odd = put_aside(job, target, first, n, scratch)
         wrong += odd
         if job.scale_step != 0:
             for r in range(n):
                 poke(scratch, SCALE + r, scale[first + r])
         sums(k, scratch)
         prices(scratch, job.z_loss)
-        for r in range(n):
-            cost[first + r] = peek(scratch, COST + r)
+        if job.g != 0:
+            gradients(k, scratch)
         if ignored + odd > 0:
-            for r in range(n):
-                t = target[first + r]
-                if not (t >= 0 and t < k and t != job.ignore):
-                    cost[first + r] = ZERO
+            cleared(k, n, scratch)
+        costs = cost[first : first + n]
+        for r in range(n):
+            costs[r] = peek(scratch, COST + r)
         if job.g == 0:
             continue
-        gradients(k, scratch)
-        put_back(job, target, first, n, scratch)
         g = job.g + first * job.g_row
         scatter(e, g, job.g_row, g_class, n, k)
         for j in range(k, k + job.padding):
@@ -191,8 +190,8 @@ CALLED: dict[str, Callable[..., Any]] = {
     "sums": _sums,
     "prices": _prices,
     "gradients": _gradients,
-    "put_aside": _put_aside,
-    "put_back": _put_back,
+    "aimed": _aimed,
+    "cleared": _cleared,
 }
 
 
@@ -201,7 +200,7 @@ def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
     known = cpu_blocks.names(storage)
     inner = memory.accesses(storage)
-    known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE}
+    known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP}
     known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter}
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})

@@ -169,7 +169,8 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         if job.shape == PLAIN:
             own = a * c_t + (ZERO if bare else b * w_t)
             others = a * c_others + b * w_others
-            price = (own + others) * log_total + (a * d_target + b * d_spread) / t + (own * depth if own > ZERO else ZERO)
+            far = (a * d_target if a > ZERO else ZERO) + b * d_spread  # a target's share of a mask counts for nothing if a is 0
+            price = (own + others) * log_total + far / t + (own * depth if own > ZERO else ZERO)
         else:
             power = ZERO
             if job.shape == LQ:

@@ -7,6 +7,7 @@ as much as the last calls had in use at once, since what two large arrays in a r
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import weakref
 from functools import cached_property
@@ -84,13 +85,15 @@ class _Piece(mmap.mmap):
             self.madvise(mmap.MADV_FREE)
         _kept.append(self)
         if len(_kept) > MOST:
-            _kept.pop(0)
+            with contextlib.suppress(IndexError):
+                _kept.pop(0)
 
 
 _pieces: weakref.WeakValueDictionary[int, _Piece] = weakref.WeakValueDictionary()
 """By where their arrays begin."""
 _kept: list[_Piece] = []
-"""Pieces that nobody uses, the last dropped at the end. No lock: an array may die at any moment."""
+"""Pieces that nobody uses, the last dropped at the end. No lock, since an array may die at any moment:
+who takes one out owns it."""
 
 
 def _piece(size: int) -> _Piece | None:
@@ -104,8 +107,10 @@ def _piece(size: int) -> _Piece | None:
                 continue  # another thread was quicker
             piece.passed_over = False
             return piece
-    _kept[:] = [piece for piece in _kept if not piece.passed_over]
-    for piece in _kept:
+    for piece in list(_kept):
+        if piece.passed_over:
+            with contextlib.suppress(ValueError):
+                _kept.remove(piece)
         piece.passed_over = True
     try:
         piece = _Piece(-1, -(-room // HUGE) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from xent.bindings.torch import calling, linear, small
+from xent.bindings.torch import calling, linear, usual
 from xent.costs import SurprisalCost
 from xent.errors import ArrayKindError, InputError
 from xent.ops.linear.inputs import MEMORY
@@ -67,7 +67,7 @@ def cross_entropy(
         )  # fmt: skip
     refuse_deprecated(size_average, reduce)
     if not more and not is_compiling():
-        value = small.cost(input, target, weight, ignore_index, reduction, label_smoothing)
+        value = usual.cost(input, target, weight, ignore_index, reduction, label_smoothing)
         if value is not None:
             return value
     _insist_on_tensors(input=input)

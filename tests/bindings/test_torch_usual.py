@@ -1,4 +1,4 @@
-"""Small batches in one call: the same as the way for all, which the other tests hold to PyTorch's results and to the definition."""
+"""The usual batch in one call: the same as the way for all, which other tests hold to PyTorch's results and to the definition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
-from xent.bindings.torch import calling, small
+from xent.bindings.torch import calling, usual
 from xent.errors import TargetError
 from xent.ops import cpu
 
@@ -31,7 +31,7 @@ def logits(n, k, dtype, seed=0):
 def both(z, y, upstream=1.0, **options):
     """Cost and gradient by the one way and by the other."""
     found = []
-    for way in (small.cost, calling.cross_entropy):
+    for way in (usual.cost, calling.cross_entropy):
         leaf = z.detach().requires_grad_()
         cost = way(leaf, y, **options)
         if cost is None:
@@ -91,24 +91,23 @@ def test_surely_right():
     """At a margin of 20 the truth is log1p(9 e⁻²⁰); the sum of many such rows is compensated."""
     z = torch.tensor([[20.0] + [0.0] * 9], dtype=torch.float64).expand(1000, 10)
     truth = 1000 * mpmath.log1p(9 * mpmath.exp(-20))
-    assert float(small.cost(z, torch.zeros(1000, dtype=torch.int64), reduction="sum")) == pytest.approx(float(truth), rel=1e-15)
+    assert float(usual.cost(z, torch.zeros(1000, dtype=torch.int64), reduction="sum")) == pytest.approx(float(truth), rel=1e-15)
 
 
 def test_what_is_left_to_the_way_for_all():
     z, y = logits(4, 5, torch.float32), torch.tensor([0, 1, 2, 4])
-    assert small.cost(z, y) is not None
-    assert small.cost(z, y.to(torch.int32)) is None
-    assert small.cost(z, torch.softmax(z, 1)) is None
-    assert small.cost(z[None], y[None]) is None
-    assert small.cost(z, y[:3]) is None
-    assert small.cost(z, torch.tensor([0, 1, 2, 5])) is None
-    assert small.cost(z, y, reduction="batchmean") is None
-    assert small.cost(z, y, label_smoothing=[0.1]) is None
-    assert small.cost(z, y, torch.ones(5, requires_grad=True)) is None
-    assert small.cost(z, y, torch.ones(4)) is None
-    assert small.cost(z, y, [1.0] * 5) is None
-    assert small.cost(torch.zeros(cpu.GRAIN // 4, 4), torch.zeros(cpu.GRAIN // 4, dtype=torch.int64)) is None
-    assert small.cost(torch._neg_view(z), y) is None
+    assert usual.cost(z, y) is not None
+    assert usual.cost(z, y.to(torch.int32)) is None
+    assert usual.cost(z, torch.softmax(z, 1)) is None
+    assert usual.cost(z[None], y[None]) is None
+    assert usual.cost(z, y[:3]) is None
+    assert usual.cost(z, torch.tensor([0, 1, 2, 5])) is None
+    assert usual.cost(z, y, reduction="batchmean") is None
+    assert usual.cost(z, y, label_smoothing=[0.1]) is None
+    assert usual.cost(z, y, torch.ones(5, requires_grad=True)) is None
+    assert usual.cost(z, y, torch.ones(4)) is None
+    assert usual.cost(z, y, [1.0] * 5) is None
+    assert usual.cost(torch._neg_view(z), y) is None
     assert torch.func.vmap(xent.torch.cross_entropy)(z.expand(3, 4, 5), y.expand(3, 4)).shape == (3,)
     with pytest.raises(TargetError, match="at place 3 is 5"):
         xent.torch.cross_entropy(z, torch.tensor([0, 1, 2, 5]))
@@ -132,3 +131,18 @@ def test_back_twice_and_saved_elsewhere():
     assert cost.grad_fn is not None
     with torch.no_grad():
         assert xent.torch.cross_entropy(z, y).grad_fn is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [10, 200])
+def test_large_batches_are_shared_out(dtype, k):
+    n = 3 * cpu.GRAIN // k
+    z, y = logits(n, k, dtype), torch.arange(n) % k
+    y[::7] = -100
+    for reduction in ("mean", "sum", "none"):
+        for weight in (None, torch.linspace(0, 2, k, dtype=torch.float64 if dtype is torch.float64 else torch.float32)):
+            agree(both(z, y, upstream=0.3, reduction=reduction, weight=weight), dtype)
+    y[n // 2] = k
+    assert usual.cost(z, y) is None
+    with pytest.raises(TargetError, match=f"place {n // 2} is {k}"):
+        xent.torch.cross_entropy(z, y)

@@ -1,4 +1,4 @@
-"""Small batches without ceremony: class indices on logits that one thread deals with, all of it in one call of `ops.cpu_batch`.
+"""The usual batch without ceremony: class indices on logits of shape (N, K), by `ops.cpu_batch`.
 
 At 32 × 10 the kernel takes 4 µs, PyTorch's own cost 6 and its way through autograd 30: nothing may be looked at twice here. What
 follows from shapes, dtypes and options is worked out once and kept. Whatever is out of the ordinary, a wrong target included, is
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from xent.bindings.torch import states
+from xent.bindings.torch import fused, states
 from xent.bindings.torch.attached import at_once, attach
 from xent.errors import XentError
 from xent.memory import STORAGE, computed
-from xent.ops import cpu_batch, cpu_columns
+from xent.ops import cpu, cpu_batch, cpu_columns
 from xent.ops.inputs import read
 from xent.ops.options import Options
 
@@ -26,11 +26,15 @@ from xent.ops.options import Options
 class Plan(NamedTuple):
     """What is known of a batch before its numbers are."""
 
-    loop: Callable[..., int]
+    loop: Callable[..., int] | None
+    """For a batch of which a second thread would not be worth it."""
+    key: tuple[str, bool]
+    """The storage type, and whether rows are of few classes."""
     sizes: tuple[int, int, int, int]
     """Bytes from row to row and from class to class; rows; classes."""
-    choices: tuple[int, float, float, int, float, bool]
-    """The class that is ignored, smoothing, z-loss, reduction; what a part is divided by; no writing past the caches."""
+    choices: tuple[int, float, float]
+    """The class that is ignored, smoothing, z-loss."""
+    reduction: int
     steps: tuple[int, int]
     """Of the gradient, in bytes."""
     cost: Tensor
@@ -59,14 +63,21 @@ def cost(
     if weight is not None and not _fits(weight, plan):
         return None
     wanted = z.requires_grad and torch.is_grad_enabled()
-    grad = torch.empty_like(z) if wanted and at_once(reduction, z.dtype) else None
+    grad = fused.fresh(z) if wanted and at_once(reduction, z.dtype) else None
     value = torch.empty_like(plan.cost)
-    odd = plan.loop(
-        z.data_ptr(), *plan.sizes, y.data_ptr(), 0 if weight is None else weight.data_ptr(), *plan.choices,
-        value.data_ptr(), 0 if grad is None else grad.data_ptr(), *plan.steps,
-    )  # fmt: skip
-    if odd:
-        return None
+    z_at, y_at, w_at, cost_at = z.data_ptr(), y.data_ptr(), 0 if weight is None else weight.data_ptr(), value.data_ptr()
+    g_at = 0 if grad is None else grad.data_ptr()
+    if plan.loop is not None:
+        if plan.loop(z_at, *plan.sizes, y_at, w_at, *plan.choices, plan.reduction, 1.0, False, cost_at, g_at, *plan.steps):
+            return None
+    else:
+        past = grad is not None and cpu.past_caches(grad.nbytes, g_at)
+        where, held = (z_at, y_at, w_at, cost_at, g_at), (z, y, weight, value, grad)
+        found = cpu.in_parts(plan.key, plan.sizes, plan.choices, plan.reduction, past, where, plan.steps, held)
+        if found is None:
+            return None
+        if plan.reduction != cpu_batch.NONE:
+            value.fill_(float(found))
     if not wanted:
         return value
     return attach(z, (y, weight, plan.rest, [value] if grad is None else [grad, value]))
@@ -85,7 +96,7 @@ def _plan(
 ) -> Plan | None:
     """How to go about a batch; None where not here."""
     name, k = str(dtype).removeprefix("torch."), shape[-1] if shape else 0
-    if not 1 <= len(shape) <= 2 or not 0 < shape.numel() < cpu_batch.GRAIN or y_dtype is not torch.int64 or name not in STORAGE:
+    if not 1 <= len(shape) <= 2 or not shape.numel() or y_dtype is not torch.int64 or name not in STORAGE:
         return None
     try:
         options = Options.of({"ignore_index": ignore, "reduction": reduction, "label_smoothing": smoothing})
@@ -98,9 +109,11 @@ def _plan(
     if not few and k > 1 and step != size:
         return None
     return Plan(
-        loop=cpu_batch.kernel(name, few),
+        loop=cpu_batch.kernel(name, few) if shape.numel() < cpu_batch.GRAIN else None,
+        key=(name, few),
         sizes=(row, step, y_shape.numel(), k),
-        choices=(*cpu_batch.choices(options), cpu_batch.REDUCTIONS[reduction], 1.0, False),
+        choices=cpu_batch.choices(options),
+        reduction=cpu_batch.REDUCTIONS[reduction],
         steps=_steps(torch.empty_like(problem.logits).stride(), size),
         cost=torch.empty(y_shape if reduction == "none" else (), dtype=getattr(torch, computed(name)), device="cpu"),
         rest=(problem.hard, options, problem.xp),
