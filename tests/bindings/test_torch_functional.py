@@ -100,6 +100,24 @@ def test_other_dtypes_are_computed_in_float32_and_the_gradient_rounded_once(dtyp
         )
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_rounded_probabilities_count_as_they_came(dtype):
+    """Their sums are off by up to 0.3 %, which is no error; where a row is off by more, the error says which."""
+    z, w = drawn((500, 40), dtype=torch.float32)[0], torch.linspace(-1, 1, 40 * 40).view(40, 40).requires_grad_()
+    y = (3 * torch.randn((500, 40), generator=torch.Generator().manual_seed(0))).softmax(1).to(dtype)
+    wide = z.detach().double().requires_grad_()
+    ours, theirs = xent.torch.cross_entropy(z, y, reduction="none"), F.cross_entropy(wide, y.double(), reduction="none")
+    torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=0)
+    grads = [torch.autograd.grad(cost.sum(), logits)[0] for cost, logits in ((ours, z), (theirs, wide))]
+    torch.testing.assert_close(grads[0].double(), grads[1], rtol=1e-5, atol=1e-6)
+    product = F.cross_entropy(wide @ w.double().T, y.double(), reduction="none")
+    torch.testing.assert_close(xent.torch.linear_cross_entropy(z, w, y, reduction="none").double(), product, rtol=1e-4, atol=0)
+    y[17] *= 1.25
+    for cost in (lambda: xent.torch.cross_entropy(z, y), lambda: xent.torch.linear_cross_entropy(z, w, y)):
+        with pytest.raises(TargetError, match="the sum at place 17 is 1.2"):
+            cost()
+
+
 def test_float16_gradients_are_scaled_before_they_are_rounded():
     """A gradient of 1e-9 is 0 in float16: what the loss scale of 2¹⁶ is for."""
     z = torch.zeros(1, 1000, dtype=torch.float16)

@@ -21,6 +21,7 @@ from torch import Tensor
 from xent.arrays import Numbers, quiet
 from xent.bindings.torch import compiled, states
 from xent.bindings.torch.fused import memory as memory_of
+from xent.errors import TargetError
 from xent.ops import plain as plain_costs
 from xent.ops import reduction
 from xent.ops.inputs import check_not_empty, check_values
@@ -112,7 +113,11 @@ def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple
         if upstream is not None:
             own = memory_of(upstream).astype(viewed.whole.dtype, copy=False).reshape(-1 if upstream.ndim else ())
             by = own if by is None else own * by
-        costs, stats, grads = cpu.through(viewed, wants, by)
+        try:
+            costs, stats, grads = cpu.through(viewed, wants, by)
+        except TargetError:
+            check_values(linear.whole)  # says it of the targets as they came: seen through NumPy, bfloat16 is wider than it is
+            raise
         cost = reduction.reduced(viewed.whole, costs.reshape(linear.lead))
     named = {name: torch.from_numpy(np.ascontiguousarray(v)).reshape(linear.lead) for name, v in stats.items()}
     return torch.from_numpy(np.asarray(cost)), named, [None if g is None else torch.from_numpy(g) for g in grads]
@@ -125,7 +130,7 @@ def _viewed(linear: Linear) -> Linear:
         options = replace(options, denominator=float(options.denominator))
     dtype = np.float64 if linear.hidden.dtype is torch.float64 else np.float32
     shape = np.broadcast_to(np.zeros(1, dtype), whole.logits.shape)
-    target = memory_of(linear.target.float() if linear.target.dtype is torch.bfloat16 else linear.target)
+    target = memory_of(linear.target)
     weight = None if whole.weight is None else memory_of(whole.weight)
     there = target.reshape(shape.shape[:-1] if whole.hard else shape.shape)
     seen = replace(whole, logits=shape, target=there, weight=weight, options=options, xp=np_)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -37,7 +38,7 @@ def knows(linear: Linear) -> bool:
 
 
 def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict[str, Array], list[Array | None]]:
-    """As `plain.through`; bfloat16 may come as uint16."""
+    """As `plain.through`; bfloat16 may come as uint16, targets too."""
     hidden, whole, dtype = linear.hidden, linear.whole, np.dtype(linear.whole.dtype)
     if whole.hard:
         check_values(whole)
@@ -102,7 +103,8 @@ class Pass:
             else:
                 self._chunk(h, rows.start, self.scratch[: len(h) * k].reshape(len(h), k))
         if self.wrong:
-            check_values(linear.whole)
+            target = linear.whole.target
+            check_values(replace(linear.whole, target=_wide(target, self.dtype) if target.dtype == np.uint16 else target))
         stats = cpu.named(self.table, linear.each.stats, self.costs.shape) if linear.each.stats else {}
         grads = [self.by_hidden, self.by_weight, self.by_bias]
         if not chunks:
