@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tracemalloc
 
 import ml_dtypes
@@ -174,6 +176,23 @@ def test_weights_of_any_strides(dtype):
         ours = xent.linear_cross_entropy_and_grad(h, weight, y, memory=2**21)[1]
         np.testing.assert_allclose(ours[0], true[0], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
         np.testing.assert_allclose(ours[1], true[1], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_at_any_moment():
+    """A child that is made while its parent's threads have BLAS for themselves, and hold the lock, waits for none of them."""
+    h, w, y, _ = drawn(300, 64, 2000)
+    count = blas._openblas("scipy_openblas_get_num_threads64_")
+    before = count()
+    with blas.threads_of_our_own(), blas._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            cost = xent.linear_cross_entropy_and_grad(h, w, y)[0]
+            os._exit(0 if np.isfinite(cost) and count() == before else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert count() == before
 
 
 def test_numpys_own_blas_is_found():

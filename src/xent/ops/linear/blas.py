@@ -8,6 +8,7 @@ BLAS, or other names, the product is made in blocks that stay in a cache, and ad
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,7 +73,20 @@ def threads_of_our_own() -> Iterator[int]:
                 put(_before)
 
 
-_lock, _inside, _before = threading.Lock(), 0, 1
+_lock, _inside, _before = threading.Lock(), 0, 0
+
+
+def _leave_behind() -> None:
+    """A child has none of the threads that had set the number: it is as before, and nobody holds the lock."""
+    global _lock, _inside
+    put = _openblas("scipy_openblas_set_num_threads64_") if _before and (_inside or _lock.locked()) else None
+    _lock, _inside = threading.Lock(), 0
+    if put is not None:
+        put(_before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_behind)
 
 
 @cache
