@@ -156,7 +156,8 @@ def main() -> None:
     rounds = 3 if options.short else 9
     text = (
         f"{MARK}\n## `xent.race`: {NETWORKS} networks {'-'.join(map(str, SIZES))}, batches of {BATCH}, {STEPS} steps\n\n"
-        f"`python benchmarks/bench_race.py`, medians of {rounds} rounds in one run, float32. {machine()}.\n\n"
+        f"`python benchmarks/bench_race.py`, medians of {rounds} rounds in one run, float32. "
+        f"{machine('numpy', 'numba', 'torch', 'jax')}.\n\n"
         f"{measure(rounds)}\n{MARK}"
     )
     print(text.replace(MARK, "").strip())

@@ -167,6 +167,7 @@ def _end(queue: SimpleQueue[_Task | None], started: list[Thread], process: int) 
             queue.put(None)
         for thread in started:
             thread.join()
+        _threads.clear()  # these numbers may be other processes' threads from now on
 
 
 def _forget() -> None:

@@ -221,9 +221,10 @@ def _rows(
     hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
     kind, parameter = SHAPES[type(options.shape)]
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
+    past = grad is not None and address(grad) != address(z) and past_caches(grad.nbytes, address(grad))
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
-        grad is not None and address(grad) != address(z) and past_caches(grad.nbytes, address(grad)), int(scale.size > 1),
+        past, int(scale.size > 1),
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip

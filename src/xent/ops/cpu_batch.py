@@ -87,7 +87,9 @@ def _summed(costs: Any) -> Any:
 def _few(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: Any, n: Any) -> Any:
     """All rows by `cpu_columns`."""
     scratch = np.empty(FIRST + LANES * job.classes + LINE // WIDE, real)
-    return columns(job, z_class, g_class, target, scale, costs, 0, n, (scratch.ctypes.data + LINE - 1) // LINE * LINE)
+    start = (scratch.ctypes.data + LINE - 1) // LINE * LINE
+    odd = columns(job, z_class, g_class, target, scale, costs, 0, n, start)
+    return odd + min(scratch.size, 0)  # so long Numba must not free it
 
 
 def _many(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: Any, n: Any) -> Any:
@@ -95,7 +97,8 @@ def _many(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, costs: 
     blocks = (job.classes + BLOCK - 1) // BLOCK
     scratch = np.empty(BLOCK + (blocks + STEP - 1) // STEP * STEP + blocks * BLOCK + LINE // WIDE, real)
     start = (scratch.ctypes.data + LINE - 1) // LINE * LINE
-    return rows(job, target, scale, costs, np.empty((0, COLUMNS), real), 0, n, start)
+    odd = rows(job, target, scale, costs, np.empty((0, COLUMNS), real), 0, n, start)
+    return odd + min(scratch.size, 0)
 
 
 def _batch(
