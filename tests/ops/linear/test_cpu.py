@@ -179,7 +179,7 @@ def test_weights_of_any_strides(dtype):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_fork_at_any_moment():
     """A child that is made while its parent's threads have BLAS for themselves, and hold the lock, waits for none of them."""
     h, w, y, _ = drawn(300, 64, 2000)
