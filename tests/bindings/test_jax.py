@@ -297,6 +297,17 @@ def test_numpy_arrays_are_taken_as_jaxs_own():
     close(cost, definition.cost(np.asarray(Z), np.asarray(Y), weight=definition.WEIGHT))
 
 
+def test_without_64_bits_nothing_is_asked_for_that_has_them():
+    """JAX's usual state, in which it would warn, and warnings are errors here."""
+    with jax.enable_x64(False):
+        z, soft, y = jnp.zeros((2, 3)), jnp.full((2, 3), 1 / 3), jnp.asarray([0, 2], "uint32")
+        for target in (soft, y):
+            close(jax.grad(xent.jax.cross_entropy)(z, target, denominator=4.0).sum(), 0, 1e-6)
+            close(xent.jax.cross_entropy(z, target), np.log(3), 1e-6)
+        with pytest.raises(InputError, match="32 bits"):
+            xent.jax.cross_entropy(z, y, ignore_index=2**40)
+
+
 def test_wrong_targets_raise_where_they_can_be_seen_and_cost_nan_where_not():
     wrong = Y.at[4].set(7)
     with pytest.raises(TargetError, match=r"place 4 is 7"):

@@ -36,7 +36,7 @@ def logits(seed=0, dtype=torch.float64, shape=(4, 5)):
 @pytest.mark.parametrize("name", GIVEN)
 def test_first_and_second_derivatives(name, reduction):
     """Against differences: backward, batched backward, forward mode, and backward twice."""
-    for y in (Y, SOFT) if name != "focal" else (Y,):
+    for y in (Y, SOFT):
 
         def f(z, y=y):
             return xent.torch.cross_entropy(z, y, reduction=reduction, **GIVEN[name])
@@ -254,6 +254,9 @@ def test_subclasses_fakes_and_recordings_go_through_the_formula():
     torch.testing.assert_close(recorded(other, Y), F.cross_entropy(other, Y))
     meta = xent.torch.cross_entropy(torch.empty(4, 5, device="meta"), torch.empty(4, dtype=torch.long, device="meta"))
     assert (meta.shape, meta.device.type) == ((), "meta")
+    h, w, y = (torch.empty(shape, device="meta") for shape in ((4, 3), (5, 3), (4,)))
+    meta = xent.torch.linear_cross_entropy(h, w, y.long(), reduction="none")
+    assert (meta.shape, meta.device.type) == ((4,), "meta")
     with torch._subclasses.FakeTensorMode():
         assert xent.torch.cross_entropy(torch.empty(4, 5), torch.zeros(4, dtype=torch.long), reduction="none").shape == (4,)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 import xent
+from xent.costs import SurprisalCost
 from xent.errors import ArrayKindError, InputError, ShapeError, TargetError, UnknownNameError
 
 LAYOUTS = [(5,), (4, 5), (4, 5, 3), (2, 5, 3, 2), (0, 5), (3, 1), (2, 300)]
@@ -94,6 +98,24 @@ def test_other_dtypes_are_computed_in_float32_and_the_gradient_rounded_once(dtyp
             rtol=half_unit * 1.01 + 2e-6,
             atol=float(torch.finfo(dtype).smallest_normal),
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_rounded_probabilities_count_as_they_came(dtype):
+    """Their sums are off by up to 0.3 %, which is no error; where a row is off by more, the error says which."""
+    z, w = drawn((500, 40), dtype=torch.float32)[0], torch.linspace(-1, 1, 40 * 40).view(40, 40).requires_grad_()
+    y = (3 * torch.randn((500, 40), generator=torch.Generator().manual_seed(0))).softmax(1).to(dtype)
+    wide = z.detach().double().requires_grad_()
+    ours, theirs = xent.torch.cross_entropy(z, y, reduction="none"), F.cross_entropy(wide, y.double(), reduction="none")
+    torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=0)
+    grads = [torch.autograd.grad(cost.sum(), logits)[0] for cost, logits in ((ours, z), (theirs, wide))]
+    torch.testing.assert_close(grads[0].double(), grads[1], rtol=1e-5, atol=1e-6)
+    product = F.cross_entropy(wide @ w.double().T, y.double(), reduction="none")
+    torch.testing.assert_close(xent.torch.linear_cross_entropy(z, w, y, reduction="none").double(), product, rtol=1e-4, atol=0)
+    y[17] *= 1.25
+    for cost in (lambda: xent.torch.cross_entropy(z, y), lambda: xent.torch.linear_cross_entropy(z, w, y)):
+        with pytest.raises(TargetError, match=r"the sum at place 17 is 1\.2"):
+            cost()
 
 
 def test_float16_gradients_are_scaled_before_they_are_rounded():
@@ -212,6 +234,40 @@ def test_a_target_or_weight_that_wants_a_gradient_gets_it():
         torch.testing.assert_close(own, their)
 
 
+def test_no_tensor_is_kept_alive_and_no_shape_mistaken_for_another():
+    """Options are kept for the next call, but neither tensors, with the graphs behind them, nor shapes that only look equal."""
+
+    class Scaled(SurprisalCost):
+        def __init__(self, by):
+            super().__init__()
+            object.__setattr__(self, "by", by)
+
+        def phi(self, p, xp):
+            return self.by * p.ell
+
+        phi_slope = phi_curvature = None
+
+    z, y = drawn((4, 5))
+    assert Scaled(1.0) == Scaled(2.0)
+    once, twice = (xent.torch.cross_entropy(z, y, shape=Scaled(by)) for by in (1.0, 2.0))
+    torch.testing.assert_close(twice, 2 * once)
+    for name, shape in (("weight", (5,)), ("denominator", ())):
+        made = torch.ones(shape, dtype=torch.float64)
+        seen = weakref.ref(made)
+        xent.torch.cross_entropy(z, y, z_loss=0.1, **{name: made})
+        del made
+        assert seen() is None
+
+
+@pytest.mark.parametrize("shape", ["focal(gamma=2)", "lq(q=0.5)"])
+def test_what_the_kernel_does_not_know_keeps_its_last_digits(shape):
+    """φ on smoothed targets, whose gradient autograd would make from differences, off by 1e-4 where all logits are equal."""
+    z, y = torch.zeros(2, 1000, requires_grad=True), torch.tensor([3, 0])
+    xent.torch.cross_entropy(z, y, shape=shape, label_smoothing=0.1).backward()
+    exact = xent.cross_entropy_and_grad(np.zeros((2, 1000)), y.numpy(), shape=shape, label_smoothing=0.1)[1]
+    np.testing.assert_allclose(z.grad, exact, rtol=2e-6)
+
+
 def test_confident_answers_in_single_precision():
     z = torch.zeros(1, 10)
     z[0, 0] = 20.0
@@ -233,6 +289,9 @@ def test_errors_say_what_to_do():
         (ShapeError, r"shape \(5,\)", lambda: xent.torch.cross_entropy(z, y, weight=torch.ones(4))),
         (ArrayKindError, "convert them", lambda: xent.torch.cross_entropy(y[:, None], y)),
         (ArrayKindError, "one library", lambda: xent.torch.cross_entropy(z, y.numpy())),
+        (ArrayKindError, "ndarray .* came", lambda: xent.torch.cross_entropy(z.detach().numpy(), y.numpy())),
+        (ArrayKindError, "list .* came", lambda: xent.torch.linear_cross_entropy(z, [[0.0] * 5], y)),
+        (ArrayKindError, "sparse_coo came", lambda: xent.torch.cross_entropy(z.detach().to_sparse(), y)),
         (InputError, "deprecated", lambda: xent.torch.cross_entropy(z, y, size_average=True)),
         (InputError, "reduction is one of", lambda: xent.torch.cross_entropy(z, y, reduction="avg")),
         (UnknownNameError, "z_los", lambda: xent.torch.cross_entropy(z, y, z_los=1)),

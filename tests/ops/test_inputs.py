@@ -83,8 +83,12 @@ def test_lists_and_one_row():
 
 
 def test_small_and_unsigned_indices(lib):
-    for dtype in ("uint8", "int8", "int16", "int32", "int64"):
-        assert float(xent.cross_entropy(lib.make(Z), lib.make(Y.astype(dtype)))) == pytest.approx(np.log(4))
+    weight = lib.make(np.full(4, 2.0))
+    for dtype in ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"):
+        y = lib.make(Y.astype(dtype))
+        assert float(xent.cross_entropy(lib.make(Z), y)) == pytest.approx(np.log(4))
+        smooth = xent.cross_entropy(lib.make(Z), y, weight=weight, shape="poly(epsilon=1)", label_smoothing=0.1)
+        assert float(smooth) == pytest.approx(np.log(4) + 0.75)
 
 
 def test_options_without_arrays_can_be_hashed():

@@ -316,6 +316,30 @@ def test_a_shape_of_the_users_own(lib):
     )
 
 
+class Steep(Cubic):
+    """φ = e^ℓ = 1/p, which is ∞ where p is small."""
+
+    def phi(self, p, xp):
+        return xp.exp(p.ell)
+
+    def phi_slope(self, p, xp):
+        return xp.exp(p.ell)
+
+
+@pytest.mark.parametrize("softly", [False, True])
+def test_a_shape_that_is_infinite_where_no_target_is(softly, lib):
+    """What has no share costs nothing, though φ be ∞ there; nor has what weighs nothing."""
+    z, y, w = np.asarray([[0.0, 1.0, -800.0], [0.0, 1.0, 2.0]]), np.asarray([0, 2]), np.asarray([1.0, 1.0, 0.0])
+    target = lib.make(np.eye(3)[y] if softly else y)
+    cost, grad = xent.cross_entropy_and_grad(lib.make(z), target, shape=Steep(), reduction="none", weight=lib.make(w))
+    np.testing.assert_allclose(lib.back(cost), [1 + np.e, 0], rtol=1e-14)
+    np.testing.assert_allclose(lib.back(grad), [[-np.e, np.e, 0], [0, 0, 0]], rtol=1e-14)
+    if lib.name == "torch":
+        logits = torch.asarray(z).requires_grad_()
+        xent.torch.cross_entropy(logits, target, shape=Steep(), reduction="none", weight=lib.make(w)).sum().backward()
+        torch.testing.assert_close(logits.grad, grad)
+
+
 # ── differentiated, mapped and compiled by their libraries ─────────────────────────────────────────────────────────────
 
 

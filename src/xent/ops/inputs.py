@@ -67,8 +67,8 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
     if options.axis is not None and axis != z.ndim - 1:
         z = xp.moveaxis(z, axis, -1)
         y = y if hard else xp.moveaxis(y, axis, -1)
-    if hard and dtype_name(y).startswith("uint"):
-        y = xp.astype(y, xp.int32 if dtype_name(y) in ("uint8", "uint16") else xp.int64)
+    if hard and dtype_name(y) not in ("int32", "int64"):  # the others hold no −100, or are no places for some libraries
+        y = xp.astype(y, xp.asarray(0).dtype)
     problem = Problem(z, y, hard, None, options, xp)
     return problem if options.weight is None else Problem(z, y, hard, _weight(problem), options, xp)
 

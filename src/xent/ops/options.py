@@ -86,6 +86,8 @@ class Options:
         _one_of("reduction", self.reduction, ("mean", "sum", "none"))
         _one_of("on_empty", self.on_empty, ("nan", "zero", "raise"))
         self._set("ignore_index", _whole("ignore_index", self.ignore_index))
+        if not -(2**63) <= self.ignore_index < 2**63:
+            raise InputError(f"ignore_index is a whole number of at most 64 bits, but {self.ignore_index} came.")
         if self.axis is not None:
             self._set("axis", _whole("axis", self.axis))
         if self.valid_classes is not None:

@@ -152,20 +152,20 @@ def _shares(problem: Problem, final: Final) -> Array:
     return y if problem.weight is None else y * problem.weight[: problem.classes]
 
 
-def guarded(p: Probability, c: Array, xp: Any) -> Probability:
-    """The probabilities with ½ where a class is masked and no target: it costs nothing, whatever its surprisal, ∞, is in φ."""
-    bare = (c == 0) & xp.isinf(p.ell)
+def guarded(f: Callable[..., Array], p: Probability, c: Array, xp: Any) -> Array:
+    """f(p), one of φ and φ′, at ½ where that would be ∞ and the class has no share: it costs nothing, whatever φ says of it."""
+    bare = (c == 0) & (xp.isinf(p.ell) | (xp.isfinite(p.ell) & ~xp.isfinite(f(p, xp))))
 
     def mended(v: Array, stand_in: float) -> Array:
         return xp.where(bare, stand_in, v)
 
-    return Probability(mended(p.p, 0.5), mended(p.rest, 0.5), mended(p.ell, log(2)), lambda r: mended(p.power(r), 0.5**r))
+    return f(Probability(mended(p.p, 0.5), mended(p.rest, 0.5), mended(p.ell, log(2)), lambda r: mended(p.power(r), 0.5**r)), xp)
 
 
 def _costs(problem: Problem, final: Final) -> Array:
     xp, options = problem.xp, problem.options
     c = _shares(problem, final)
-    cost = total(c * options.phi.phi(guarded(final.p, c, xp), xp), xp)
+    cost = total(c * guarded(options.phi.phi, final.p, c, xp), xp)
     if options.z_loss:
         cost = cost + options.z_loss * final.lse**2
     kept = reduction.kept(problem)
@@ -175,7 +175,7 @@ def _costs(problem: Problem, final: Final) -> Array:
 def _deltas(problem: Problem, final: Final) -> Array:
     xp, options, p = problem.xp, problem.options, final.p
     c = _shares(problem, final)
-    c = c * options.phi.phi_slope(guarded(p, c, xp), xp)
+    c = c * guarded(options.phi.phi_slope, p, c, xp)
     delta = p.p * total_of_others(c, xp) - c * p.rest
     if options.z_loss:
         delta = delta + 2 * options.z_loss * final.lse[..., None] * p.p

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
-from xent.arrays import Array, as_array, total
+import array_api_compat as compat
+
+from xent.arrays import Array, total
 from xent.ops.inputs import Problem
 
 
@@ -18,10 +21,11 @@ def divisor(problem: Problem) -> Array | None:
     options, xp = problem.options, problem.xp
     if options.reduction != "mean":
         return None
-    if options.denominator is not None:
-        return xp.astype(as_array(options.denominator, xp, problem.logits), problem.dtype)
-    if not problem.hard:
-        return xp.astype(as_array(prod(problem.logits.shape[:-1]), xp, problem.logits), problem.dtype)
+    known: Any = options.denominator if problem.hard or options.denominator is not None else prod(problem.logits.shape[:-1])
+    if known is not None and not compat.is_array_api_obj(known):
+        return xp.full((), known, dtype=problem.dtype, device=compat.device(problem.logits))
+    if known is not None:
+        return xp.astype(known, problem.dtype)
     counted = problem.target != options.ignore_index
     if problem.weight is None:
         return xp.astype(xp.sum(xp.astype(counted, xp.int32)), problem.dtype)

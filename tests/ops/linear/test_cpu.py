@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tracemalloc
 
 import ml_dtypes
@@ -153,9 +155,44 @@ def test_products_are_added(known, dtype, turned, monkeypatch):
     for m, n, k in ((1, 1, 1), (7, 5, 3), (65, 33, 129), (1, 6, 4), (6, 1, 4), (6, 4, 1)):
         a, b, wide = (rng.standard_normal(shape).astype(dtype) for shape in ((k, m) if turned else (m, k), (k, n), (m, n + 2)))
         a, out = a.T if turned else a, wide[:, :n]
-        expected = out + a @ b
-        blas.add_product(a, b, out)
-        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+        for lying in (*layouts(b), np.broadcast_to(b[0], b.shape)):
+            expected = out + a @ lying
+            blas.add_product(a, lying, out)
+            np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-4)
+
+
+def layouts(x):
+    """The same matrix as it may lie in memory: by rows, by columns, with gaps, backwards."""
+    rows, columns = np.repeat(x, 2, axis=0)[::2], np.repeat(x, 3, axis=1)[:, ::3]
+    return [x, np.asfortranarray(x), rows, columns, x[::-1, ::-1].copy()[::-1, ::-1]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_weights_of_any_strides(dtype):
+    """Products that are made in pieces, of weights that BLAS cannot read as rows."""
+    h, w, y, _ = drawn(32, 48, 40_000, dtype)
+    true = xent.linear_cross_entropy_and_grad(h, w, y, memory=2**21)[1]
+    for weight in layouts(w)[1:]:
+        ours = xent.linear_cross_entropy_and_grad(h, weight, y, memory=2**21)[1]
+        np.testing.assert_allclose(ours[0], true[0], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+        np.testing.assert_allclose(ours[1], true[1], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_at_any_moment():
+    """A child that is made while its parent's threads have BLAS for themselves, and hold the lock, waits for none of them."""
+    h, w, y, _ = drawn(300, 64, 2000)
+    count = blas._openblas("scipy_openblas_get_num_threads64_")
+    before = count()
+    with blas.threads_of_our_own(), blas._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            cost = xent.linear_cross_entropy_and_grad(h, w, y)[0]
+            os._exit(0 if np.isfinite(cost) and count() == before else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert count() == before
 
 
 def test_numpys_own_blas_is_found():

@@ -169,10 +169,23 @@ def test_nothing_at_all():
     assert not grads[1].any()
 
 
-def test_a_shape_of_ones_own():
-    class Mine(Focal):
-        """Focal, as far as the kernel can tell no cost that it knows."""
+class Mine(Focal):
+    """Focal, as far as the kernel can tell no cost that it knows."""
 
+
+@pytest.mark.parametrize("lib", LIBRARIES.values(), ids=LIBRARIES)
+@pytest.mark.parametrize("options", [{}, {"shape": Mine(gamma=2)}], ids=["fused", "plain"])
+def test_no_rows_have_everything_that_some_have(options, lib):
+    h, w, y = lib.make(H[:0]), lib.make(W), lib.make(np.zeros(0, int))
+    cost, grads, stats = xent.linear_cross_entropy_and_grad(h, w, y, reduction="none", stats=("lse", "rank"), **options)
+    assert [tuple(x.shape) for x in (cost, *grads[:2], *stats.values())] == [(0,), (0, D), (K, D), (0,), (0,)]
+    if lib.name == "torch":
+        h.requires_grad_()
+        xent.linear_cross_entropy(h, w, y, reduction="sum", **options).backward()
+        assert h.grad.shape == (0, D)
+
+
+def test_a_shape_of_ones_own():
     y = target(False)
     close(xent.linear_cross_entropy(H, W, y, shape=Mine(gamma=2)), xent.linear_cross_entropy(H, W, y, shape="focal(gamma=2)"))
 

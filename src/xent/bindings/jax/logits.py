@@ -19,6 +19,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from xent.arrays import Array, Numbers, quiet
 from xent.bindings.jax import xla
+from xent.errors import InputError
 from xent.ops import plain, reduction
 from xent.ops.inputs import Problem, check_values, read
 from xent.ops.options import Choices, Options
@@ -69,7 +70,11 @@ def _problem(logits: Any, target: Any, choices: Any) -> Problem:
 
 def options_of(choices: Any) -> Options:
     """The keywords as Options, class weights as JAX's."""
-    return Options.of({name: own(v) if name == "weight" else v for name, v in choices.items()})
+    options = Options.of({name: own(v) if name == "weight" else v for name, v in choices.items()})
+    if not -(2**31) <= options.ignore_index < 2**31 and jnp.asarray(0).dtype == jnp.int32:
+        raise InputError(f"ignore_index={options.ignore_index} fits no integer of JAX's here, which have 32 bits: take one near 0, "
+                         "or switch jax_enable_x64 on.")  # fmt: skip
+    return options
 
 
 def own(x: Any) -> Any:

@@ -119,13 +119,13 @@ def _target(row: Row) -> tuple[Array, Probability, Array]:
 
 def _cost_of_class(row: Row) -> Array:
     _, p, weight = _target(row)
-    return (weight * row.problem.options.phi.phi(plain.guarded(p, weight, jnp), jnp))[..., 0]
+    return (weight * plain.guarded(row.problem.options.phi.phi, p, weight, jnp))[..., 0]
 
 
 def _delta_of_class(row: Row, p: Probability) -> Array:
     """φ′(ℓ_y)·(p − y)."""
     place, of_target, weight = _target(row)
-    c = weight * row.problem.options.phi.phi_slope(plain.guarded(of_target, weight, jnp), jnp)
+    c = weight * plain.guarded(row.problem.options.phi.phi_slope, of_target, weight, jnp)
     hot = lax.broadcasted_iota(place.dtype, p.p.shape, p.p.ndim - 1) == place
     return jnp.where(hot, -c * of_target.rest, p.p * c)
 
@@ -154,13 +154,13 @@ def _weighted_shares(row: Row, z: Array) -> Array:
 def _cost_of_shares(row: Row) -> Array:
     z = _final(row.problem)
     c = _weighted_shares(row, z)
-    return jnp.sum(c * row.problem.options.phi.phi(plain.guarded(row.of(z), c, jnp), jnp), axis=-1)
+    return jnp.sum(c * plain.guarded(row.problem.options.phi.phi, row.of(z), c, jnp), axis=-1)
 
 
 def _delta_of_shares(row: Row, p: Probability) -> Array:
     """p_j·Σ_{k≠j} c_k − c_j(1 − p_j), c_j = y_j w_j φ′(ℓ_j)."""
     c = _weighted_shares(row, _final(row.problem))
-    c = c * row.problem.options.phi.phi_slope(plain.guarded(p, c, jnp), jnp)
+    c = c * plain.guarded(row.problem.options.phi.phi_slope, p, c, jnp)
     return p.p * _total_of_others(c) - c * p.rest
 
 

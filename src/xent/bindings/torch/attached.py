@@ -1,5 +1,7 @@
 """A cost tied into autograd: computed by the kernel, differentiated by the kernel, and by the plain formula beyond that.
 
+What the kernel does not know is computed and differentiated by the plain formulas, of the cost and of its slope.
+
 The gradient of a mean or a sum is made together with the cost, in one pass, and handed out at the first backward pass, multiplied
 in place by what comes from above; so nothing is copied. Whoever goes back a second time, or wants second derivatives, has it
 made anew from the logits, which are saved like any function's.
@@ -16,13 +18,18 @@ from torch import Tensor
 
 from xent.arrays import quiet
 from xent.bindings.torch import fused, states
-from xent.ops import plain, reduction
-from xent.ops.inputs import Problem
+from xent.ops import cpu, plain, reduction
+from xent.ops.inputs import Problem, check_values
 
 
 def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
     """The reduced cost, differentiable by the logits, and the statistics, which are not."""
-    if at_once(problem.options.reduction, problem.logits.dtype):
+    if not cpu.knows(problem.options, problem.hard):
+        check_values(problem)
+        with torch.no_grad():
+            value, stats = plain.cross_entropy(problem)
+        made = [value]
+    elif at_once(problem.options.reduction, problem.logits.dtype):
         value, grad, stats = fused.cost_and_grad(problem)
         made = [grad, value]
     else:
@@ -60,7 +67,9 @@ class Attached(torch.autograd.Function):
         try:
             grad = ctx.made.pop()
         except IndexError:
-            return fused.grad(_whole(ctx), upstream[0]), None
+            problem = _whole(ctx)
+            known = cpu.knows(problem.options, problem.hard)
+            return fused.grad(problem, upstream[0]) if known else differentiable(problem, upstream[0]), None
         by = float(upstream[0])
         if by == 1:
             return grad, None

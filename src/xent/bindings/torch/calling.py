@@ -25,7 +25,9 @@ def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) 
     problem = _read(logits, target, options)
     given: Any = problem.options
     wanted = states.differentiated(problem.logits)
-    if not _fusable(problem) or states.differentiated(problem.target, given.weight, given.denominator):
+    if states.differentiated(problem.target, given.weight, given.denominator) or not (
+        _fusable(problem) or (wanted and _slope_is_known(problem))
+    ):
         cost, stats = _plainly(problem)
     else:
         cost, stats = attached.cost(problem) if wanted else fused.cost(problem)
@@ -48,25 +50,29 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
 
 
 def _read(logits: Any, target: Any, options: Any) -> Problem:
-    try:
-        chosen = _options(**options)
-    except TypeError:  # weights and lists cannot be kept
-        chosen = Options.of(options)
-    return read(logits, target, chosen)
+    kept = all(v is None or isinstance(v, (str, int, float)) for v in options.values())
+    return read(logits, target, _options(**options) if kept else Options.of(options))
 
 
 @lru_cache(maxsize=64, typed=True)
 def _options(**options: Any) -> Options:
-    """Options are checked once: a training loop asks for the same at every step."""
+    """Options are checked once: a training loop asks for the same at every step. No tensors: they would live as long as these."""
     return Options.of(options)
 
 
 def _fusable(problem: Problem) -> bool:
     """Whether the kernel may be used: what it knows, in memory that it can read, while PyTorch only computes."""
+    return cpu.knows(problem.options, problem.hard) and _computing(problem)
+
+
+def _slope_is_known(problem: Problem) -> bool:
+    """Whether the formula is one of xent's own, and autograd may be told its derivative; others may have parameters to learn."""
+    return type(problem.options.shape).__module__.startswith("xent.") and _computing(problem)
+
+
+def _computing(problem: Problem) -> bool:
     denominator: Any = problem.options.denominator
-    return states.computing(problem.logits, problem.target, problem.weight, denominator) and cpu.knows(
-        problem.options, problem.hard
-    )
+    return states.computing(problem.logits, problem.target, problem.weight, denominator)
 
 
 def _plainly(problem: Problem) -> tuple[Tensor, dict[str, Tensor]]:

@@ -11,7 +11,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, linear, usual
 from xent.costs import SurprisalCost
-from xent.errors import InputError
+from xent.errors import ArrayKindError, InputError
 from xent.ops.linear.inputs import MEMORY
 
 
@@ -70,6 +70,7 @@ def cross_entropy(
         value = usual.cost(input, target, weight, ignore_index, reduction, label_smoothing)
         if value is not None:
             return value
+    _insist_on_tensors(input=input)
     own: Any = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     if more.get("axis") is None:
         more["axis"] = 1 if input.ndim > 1 else 0
@@ -108,12 +109,22 @@ def linear_cross_entropy(
     >>> W.grad[:, 0]
     tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
     """
+    _insist_on_tensors(input=input, linear_weight=linear_weight)
     ignore = -100 if ignore_index is None else ignore_index
     own: Any = {"weight": weight, "ignore_index": ignore, "reduction": reduction, "label_smoothing": label_smoothing, **more}
     if linear_weight.ndim > 2:
         logits = torch.einsum("ni,c...i->nc...", input, linear_weight)
         return cross_entropy(logits if linear_bias is None else logits + linear_bias, target, **own)
     return linear.linear_cross_entropy(input, linear_weight, target, linear_bias, memory=memory, **own)
+
+
+def _insist_on_tensors(**given: Any) -> None:
+    for name, x in given.items():
+        if not isinstance(x, Tensor):
+            raise ArrayKindError(f"{name} is a tensor here, but {type(x).__name__} {x!r:.40} came: torch.as_tensor makes one. "
+                                 "xent.cross_entropy takes the arrays of other libraries.")  # fmt: skip
+        if x.layout is not torch.strided:
+            raise ArrayKindError(f"{name} is a dense tensor, but one of layout {x.layout} came: x.to_dense() makes it one.")
 
 
 def refuse_deprecated(size_average: Any, reduce: Any) -> None:

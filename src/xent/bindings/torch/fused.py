@@ -68,16 +68,13 @@ def fresh(like: Tensor) -> Tensor:
 
 
 def _viewed(problem: Problem) -> Problem:
-    """The problem as NumPy arrays, for all but the kernel."""
+    """The problem as NumPy arrays; only the kernel knows that uint16 targets are bfloat16."""
     options, weight = problem.options, problem.weight
     if isinstance(options.denominator, Tensor):
         options = replace(options, denominator=float(options.denominator))
-    target = (
-        memory(problem.target) if problem.hard or problem.target.dtype is not torch.bfloat16 else memory(problem.target.float())
-    )
     z: Any = memory(problem.logits)
     z = np.broadcast_to(np.float32(0), z.shape) if z.dtype == np.uint16 else z  # its bits are no numbers: the shape is told
-    return Problem(z, target, problem.hard, None if weight is None else memory(weight), options, np_)
+    return Problem(z, memory(problem.target), problem.hard, None if weight is None else memory(weight), options, np_)
 
 
 def _run(problem: Problem, viewed: Problem, into: Tensor | None, scale: Any, rows: int = 0) -> tuple[bool, np.ndarray, np.ndarray]:

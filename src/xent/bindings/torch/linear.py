@@ -1,15 +1,16 @@
 """Linear cross-entropy on PyTorch tensors: the fused chunks on the tensors' own memory, tied into autograd.
 
 The gradients that are wanted, by hidden, weight and bias, are made together with the cost of a mean or a sum, and handed out at the
-first backward pass. Whoever goes back a second time has them made anew; who wants second derivatives, a transformation or another
-device gets the plain formula, which PyTorch differentiates itself. A compiler sees the product and the operator of cross-entropy,
-and holds the logits.
+first backward pass; 16-bit ones are held in float32 until then, and rounded once. Whoever goes back a second time has them made
+anew; who wants second derivatives, a transformation or another device gets the plain formula, which PyTorch differentiates itself.
+A compiler sees the product and the operator of cross-entropy, and holds the logits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isfinite
 from typing import Any, Unpack
 
 import array_api_compat.numpy as np_
@@ -20,6 +21,7 @@ from torch import Tensor
 from xent.arrays import Numbers, quiet
 from xent.bindings.torch import compiled, states
 from xent.bindings.torch.fused import memory as memory_of
+from xent.errors import TargetError
 from xent.ops import plain as plain_costs
 from xent.ops import reduction
 from xent.ops.inputs import check_not_empty, check_values
@@ -69,7 +71,8 @@ def linear_cross_entropy_and_grad(
         linear = _read(hidden, weight, target, bias, memory, options)
         wants = (True, True, linear.bias is not None)
         if _fusable(linear):
-            cost, stats, grads = _fused(linear, wants, None)
+            cost, stats, made = _fused(linear, wants, None)
+            grads = [None if g is None else g.to(hidden.dtype) for g in made]
             grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
         else:
             cost, plainly, stats = calling.run(linear, wants)
@@ -79,7 +82,8 @@ def linear_cross_entropy_and_grad(
 
 def _read(hidden: Tensor, weight: Tensor, target: Any, bias: Tensor | None, memory: int, options: Any) -> Linear:
     """Under autocast what is of several dtypes is taken in the widest."""
-    if torch.is_autocast_enabled(hidden.device.type if isinstance(hidden, Tensor) else "cpu"):
+    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         widest = reduce(torch.promote_types, [x.dtype for x in (hidden, weight, bias) if isinstance(x, Tensor)])
         hidden, weight = hidden.to(widest), weight.to(widest)
         bias = None if bias is None else bias.to(widest)
@@ -94,14 +98,14 @@ def _fusable(linear: Linear) -> bool:
 
 def _wants(linear: Linear) -> plain.Wants:
     """The gradients that are made with the cost: none where each row will be multiplied by a number of its own."""
-    if linear.whole.options.reduction == "none" or linear.hidden.dtype is torch.float16:
+    if linear.whole.options.reduction == "none":
         return False, False, False
     a, b, c = (states.differentiated(x) for x in (linear.hidden, linear.weight, linear.bias))
     return a, b, c
 
 
 def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
-    """Cost, statistics, and the gradients that are wanted, upstream times, in the tensors' dtype."""
+    """Cost, statistics, and the gradients that are wanted, upstream times, in the dtype computed in: not rounded yet."""
     viewed = _viewed(linear)
     check_not_empty(linear.whole)
     with quiet():
@@ -109,11 +113,14 @@ def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple
         if upstream is not None:
             own = memory_of(upstream).astype(viewed.whole.dtype, copy=False).reshape(-1 if upstream.ndim else ())
             by = own if by is None else own * by
-        costs, stats, grads = cpu.through(viewed, wants, by)
+        try:
+            costs, stats, grads = cpu.through(viewed, wants, by)
+        except TargetError:
+            check_values(linear.whole)  # says it of the targets as they came: seen through NumPy, bfloat16 is wider than it is
+            raise
         cost = reduction.reduced(viewed.whole, costs.reshape(linear.lead))
     named = {name: torch.from_numpy(np.ascontiguousarray(v)).reshape(linear.lead) for name, v in stats.items()}
-    back = [None if g is None else torch.from_numpy(g).to(linear.weight.dtype) for g in grads]
-    return torch.from_numpy(np.asarray(cost)), named, back
+    return torch.from_numpy(np.asarray(cost)), named, [None if g is None else torch.from_numpy(g) for g in grads]
 
 
 def _viewed(linear: Linear) -> Linear:
@@ -123,7 +130,7 @@ def _viewed(linear: Linear) -> Linear:
         options = replace(options, denominator=float(options.denominator))
     dtype = np.float64 if linear.hidden.dtype is torch.float64 else np.float32
     shape = np.broadcast_to(np.zeros(1, dtype), whole.logits.shape)
-    target = memory_of(linear.target.float() if linear.target.dtype is torch.bfloat16 else linear.target)
+    target = memory_of(linear.target)
     weight = None if whole.weight is None else memory_of(whole.weight)
     there = target.reshape(shape.shape[:-1] if whole.hard else shape.shape)
     seen = replace(whole, logits=shape, target=there, weight=weight, options=options, xp=np_)
@@ -170,11 +177,11 @@ class Attached(torch.autograd.Function):
         if torch.is_grad_enabled() or not states.computing(upstream[0]):
             return (*_differentiable(linear, wants, upstream[0]), None)
         made, ctx.made = ctx.made, None
-        if made is None:
+        if made is None or not isfinite(by := float(upstream[0])):  # what is ignored stays 0, by inf or nan too
             _, _, made = _fused(linear, wants, upstream[0])
-        elif float(upstream[0]) != 1:
-            made = [None if g is None else g.mul_(upstream[0]) for g in made]
-        return (*made, None)
+        elif by != 1:
+            made = [None if g is None else g.mul_(by) for g in made]
+        return (*(None if g is None else g.to(linear.weight.dtype) for g in made), None)
 
 
 def _whole(ctx: Any) -> Linear:

@@ -11,7 +11,7 @@ from xent.bindings.torch import criteria, functional
 from xent.bindings.torch.functional import More
 from xent.errors import InputError, ShapeError
 from xent.ops.linear.inputs import MEMORY
-from xent.ops.options import Options
+from xent.ops.options import DEFAULTS, NAMES, Options
 from xent.outputs import output as output_of
 
 
@@ -47,8 +47,13 @@ class CrossEntropyLoss(nn.Module):
         return functional.cross_entropy(input, target, self.weight, **self.options)
 
     def extra_repr(self) -> str:
-        usual = Options()
-        return ", ".join(f"{k}={v!r}" for k, v in self.options.items() if v != getattr(usual, k))
+        return _unusual(self.options)
+
+
+def _unusual(options: dict[str, Any]) -> str:
+    """The options that are not as usual, as they would be written."""
+    usual = {"memory": MEMORY, **{name: getattr(DEFAULTS, name) for name in NAMES}}
+    return ", ".join(f"{k}={v!r}" for k, v in options.items() if v is not None and v != usual[k])
 
 
 class LinearCrossEntropyLoss(nn.Module):
@@ -59,6 +64,11 @@ class LinearCrossEntropyLoss(nn.Module):
 
     >>> import torch
     >>> criterion = LinearCrossEntropyLoss(16, 1000, label_smoothing=0.1, memory=2**20)
+    >>> criterion
+    LinearCrossEntropyLoss(
+      label_smoothing=0.1, memory=1048576
+      (linear): Linear(in_features=16, out_features=1000, bias=False)
+    )
     >>> criterion(torch.zeros(8, 16), torch.arange(8)).round(decimals=4)
     tensor(6.9078, grad_fn=<RoundBackward1>)
     """
@@ -97,6 +107,9 @@ class LinearCrossEntropyLoss(nn.Module):
         bias: Tensor | None = self.linear.bias
         bias = None if bias is None else bias.reshape(self.shape)
         return functional.linear_cross_entropy(input, weight, target, linear_bias=bias, weight=self.weight, **self.options)
+
+    def extra_repr(self) -> str:
+        return _unusual(self.options)
 
 
 class Criterion(nn.Module):

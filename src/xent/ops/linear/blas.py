@@ -8,6 +8,7 @@ BLAS, or other names, the product is made in blocks that stay in a cache, and ad
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,19 +27,24 @@ BLOCK = 1 << 20
 
 
 def add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """out += a·b; a or its transpose, b and out have rows that lie side by side, all of one dtype, float32 or float64."""
-    gemm = _gemm(out.dtype.char)
-    if gemm is None:
+    """out += a·b, all of one dtype, float32 or float64, of any strides; fast where BLAS can read them as they lie."""
+    gemm, lying = _gemm(out.dtype.char), [_lying(x) for x in (a, b, out)]
+    if gemm is None or not all(lying) or lying[2][0] != PLAIN:
         size = max(1, BLOCK // (out.shape[1] * out.itemsize))
         for start in range(0, len(out), size):
             out[start : start + size] += a[start : start + size] @ b
         return
-    turned = a.strides[1] != a.itemsize
-    a = a.T if turned else a
-    places = ((address(x), max(x.strides[0] // x.itemsize, x.shape[1])) for x in (a, b, out))  # the step of one row may be any
-    (at_a, step_a), (at_b, step_b), (at, step) = places
-    how = TRANSPOSED if turned else PLAIN
-    gemm(ROWS, how, PLAIN, *out.shape, len(b), 1.0, at_a, step_a, at_b, step_b, 1.0, at, step)
+    (how_a, *at_a), (how_b, *at_b), (_, *at) = lying
+    gemm(ROWS, how_a, how_b, *out.shape, len(b), 1.0, *at_a, *at_b, 1.0, *at)
+
+
+def _lying(x: np.ndarray) -> tuple[int, ...]:
+    """How BLAS is told of a matrix whose rows or columns lie side by side: PLAIN or TRANSPOSED, where, the step; () if not."""
+    for how, rows in ((PLAIN, x), (TRANSPOSED, x.T)):
+        (n, size), (step, each) = rows.shape, (s // x.itemsize if s % x.itemsize == 0 else -1 for s in rows.strides)
+        if (each == 1 or size < 2) and (step >= size or n < 2):
+            return how, address(x), max(step if n > 1 else 0, size, 1)  # the step of one row may be any
+    return ()
 
 
 @contextmanager
@@ -67,7 +73,20 @@ def threads_of_our_own() -> Iterator[int]:
                 put(_before)
 
 
-_lock, _inside, _before = threading.Lock(), 0, 1
+_lock, _inside, _before = threading.Lock(), 0, 0
+
+
+def _leave_behind() -> None:
+    """A child has none of the threads that had set the number: it is as before, and nobody holds the lock."""
+    global _lock, _inside
+    put = _openblas("scipy_openblas_set_num_threads64_") if _before and (_inside or _lock.locked()) else None
+    _lock, _inside = threading.Lock(), 0
+    if put is not None:
+        put(_before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_behind)
 
 
 @cache

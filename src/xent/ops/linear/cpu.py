@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def knows(linear: Linear) -> bool:
 
 
 def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Array, dict[str, Array], list[Array | None]]:
-    """As `plain.through`; bfloat16 may come as uint16."""
+    """As `plain.through`; bfloat16 may come as uint16, targets too."""
     hidden, whole, dtype = linear.hidden, linear.whole, np.dtype(linear.whole.dtype)
     if whole.hard:
         check_values(whole)
@@ -61,7 +62,7 @@ class Pass:
         )
         self.costs = np.empty(n, self.dtype)
         self.table = np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), self.dtype)
-        self.wrong, self.numbers = False, 0
+        self.wrong, self.numbers, self._scratch = False, 0, np.empty(0, self.dtype)
         self.size = max(1, min(BLOCK, linear.memory // 4) // (d * self.dtype.itemsize)) if self.wide else k
         """Classes whose weights are held in float32 at a time."""
 
@@ -70,10 +71,12 @@ class Pass:
         """Whether 16-bit numbers have to be widened."""
         return bool(self.linear.hidden.dtype != self.dtype)
 
-    @cached_property
+    @property
     def scratch(self) -> np.ndarray:
-        """Memory for the logits of a chunk, or for a copy of a span."""
-        return pages.empty((self.numbers,), self.dtype)
+        """Memory for the logits of a chunk, or for a copy of a span; made when it is needed first."""
+        if not self._scratch.size:  # no cached_property: until Python 3.12 that holds a lock, which a fork may leave held
+            self._scratch = pages.empty((self.numbers,), self.dtype)
+        return self._scratch
 
     def share(self, work: Callable[[int, int], None], n: int) -> None:
         """work(start, stop) on a part of range(n) for each worker."""
@@ -102,7 +105,8 @@ class Pass:
             else:
                 self._chunk(h, rows.start, self.scratch[: len(h) * k].reshape(len(h), k))
         if self.wrong:
-            check_values(linear.whole)
+            target = linear.whole.target
+            check_values(replace(linear.whole, target=_wide(target, self.dtype) if target.dtype == np.uint16 else target))
         stats = cpu.named(self.table, linear.each.stats, self.costs.shape) if linear.each.stats else {}
         grads = [self.by_hidden, self.by_weight, self.by_bias]
         if not chunks:

@@ -30,7 +30,7 @@ def through(linear: Linear, wants: Wants, scale: Array | None) -> tuple[Array, d
     bias = None if linear.bias is None else widen(linear.bias, xp)
     costs, stats, by_hidden = [], [], []
     by_weight, by_bias = (xp.zeros(shape, dtype=linear.whole.dtype, device=compat.device(W)) for shape in (W.shape, W.shape[:1]))
-    for rows in linear.chunks(COPIES * W.shape[0] * linear.itemsize):
+    for rows in list(linear.chunks(COPIES * W.shape[0] * linear.itemsize)) or [slice(0, 0)]:  # no rows are one chunk of none
         h = widen(linear.hidden[rows, :], xp)
         z = h @ widen(W, xp).T
         part = linear.part(z if bias is None else z + bias, rows)
@@ -41,8 +41,7 @@ def through(linear: Linear, wants: Wants, scale: Array | None) -> tuple[Array, d
         delta = reduction.scaled(part, plain.deltas(part), scale if scale is None or scale.ndim == 0 else scale[rows])
         by_hidden.append(delta @ widen(W, xp))
         by_weight, by_bias = by_weight + delta.T @ h, by_bias + xp.sum(delta, axis=0)
-    joined = xp.concat(costs) if costs else xp.zeros((0,), dtype=linear.whole.dtype)
-    table = {name: xp.concat([part[name] for part in stats]) for name in linear.each.stats if stats}
-    hidden = xp.concat(by_hidden) if by_hidden else xp.zeros_like(widen(linear.hidden, xp))
+    table = {name: xp.concat([part[name] for part in stats]) for name in linear.each.stats}
+    hidden = xp.concat(by_hidden) if by_hidden else None
     grads = [g if wanted else None for g, wanted in zip((hidden, by_weight, by_bias), wants, strict=True)]
-    return joined, table, grads
+    return xp.concat(costs), table, grads
