@@ -33,16 +33,7 @@ def bench(
     json: flags.Json = False,
     lang: flags.Lang = None,
 ) -> int:
-    """Time cross-entropy with its gradient against PyTorch, JAX and SciPy, as far as they are installed.
-
-    The short form of benchmarks/bench_cross_entropy.py: five sizes, medians of a few rounds in which all take turns, beside the
-    limit, a copy of the logits into fresh memory. With --out the numbers are kept there as bench.json.
-
-    Parameters
-    ----------
-    compiled
-        With torch.compile as well, which compiles for some ten seconds a size.
-    """
+    """Time cross-entropy with its gradient against PyTorch, JAX and SciPy, as far as they are installed."""
     language = flags.language(lang)
     words, screen = texts.page("cli", language)["bench"], flags.console(quiet=json)
     if out is not None:

@@ -15,16 +15,7 @@ from xent.cli import flags
 
 
 def reproduce(*, out: flags.Out = None, json: flags.Json = False, lang: flags.Lang = None) -> int:
-    """Compute the article again: its experiments, its claims, a report and every figure.
-
-    Prints claim by claim what the article says, what was measured, and whether they agree (exit code 1 if one does not).
-    Writes report.html (one file, works offline), figures as SVG and PNG, and numbers.json.
-
-    Parameters
-    ----------
-    out
-        Folder for report.html, figures and numbers.json; xent-article if not given.
-    """
+    """Compute the article again: its experiments, its claims, a report and every figure."""
     language = flags.language(lang)
     folder = files.folder(out or Path("xent-article"))
     screen = flags.console(quiet=json)
