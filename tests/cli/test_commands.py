@@ -11,12 +11,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 from xent import texts
-from xent.cli import app, main
+from xent.cli import app, main, terminal
 from xent.cli.helping import COMMANDS
+from xent.cli.race import _table as race_table
 
 
 def run(capsys, *arguments):
@@ -206,6 +209,27 @@ def test_help_fits_a_narrow_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "46")
     out = run(capsys, "race", "--help", "--lang", "zh")[1]
     assert max(map(cell_len, out.splitlines())) <= 46
+
+
+def test_curves_fit_a_narrow_terminal_and_have_short_ticks(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "46")
+    out = run(capsys, "neuron", "--steps", "20", "--lang", "en")[1]
+    assert max(map(cell_len, out.splitlines())) <= 46
+    ticks = [line.split("|")[0].strip() for line in out.splitlines() if "|" in line and "---" not in line]
+    assert {"4", "1", "0.8", "0"} <= set(ticks)
+    assert max(map(len, ticks)) <= 4
+    for seed in range(40):  # numbers stand wherever the curves are, at the very top too
+        curve = terminal.panels({"a": {"x": np.random.default_rng(seed).uniform(0, 1, 3)}}, "step", Console(width=60))
+        assert curve.renderables
+
+
+def test_a_race_on_a_narrow_terminal_loses_no_number():
+    heads, rows = ["output", "rate", "accuracy", "epochs", "stalled", "gain"], [["a" * 20, "1", "97%", "2.5", "0%", "1.0"]]
+    for width in (30, 100):
+        screen = Console(width=width, record=True, file=io.StringIO())
+        race_table(heads, rows, screen)
+        shown = screen.export_text()
+        assert all(cell in shown for cell in rows[0])
 
 
 def test_a_list_may_begin_with_a_minus(capsys):

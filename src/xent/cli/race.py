@@ -116,27 +116,46 @@ def _show(found: Any, language: str, screen: Console) -> None:
     text = texts.page("race", language)
     words, plan = text["words"], found.plan
     screen.print(text["title"].format(data=plan.data), style="bold", markup=False)
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
-    goal = percent(found.verdict.goal, 0)
-    table.add_column(words["output"], no_wrap=True)
-    table.add_column(words["rate"], justify="right", overflow="fold")
-    table.add_column(words["accuracy"], justify="right", no_wrap=True)
-    for name in (words["epochs"].format(goal=goal), words["stalled"], words["gain"]):
-        table.add_column(name, justify="right", max_width=14, overflow="fold")
+    heads = [
+        words["output"], words["rate"], words["accuracy"], words["epochs"].format(goal=percent(found.verdict.goal, 0)),
+        words["stalled"], words["gain"],
+    ]  # fmt: skip
     own, epochs = found.verdict.answer(), found.verdict.answer(EPOCHS)
     summary = {row["side"]: row for row in found.summary.to_dicts()}
+    rows = []
     for place, side in enumerate(own.order):
         one, waits = summary[side], epochs.means[epochs.order.index(side)]
         spread = f" ± {100 * one['accuracy_sd']:.2f}" if one["accuracy_sd"] is not None else ""
-        table.add_row(
+        rows.append([
             plan.labels[side], f"{found.picked.own[side]:g}", percent(own.means[place]) + spread,
             "–" if waits is None else f"{waits:.1f}", percent(one["first_stalled"], 1),
             "–" if one["first_gain"] is None else f"{one['first_gain']:.3f}",
-        )  # fmt: skip
-    screen.print(table, "")
+        ])  # fmt: skip
+    _table(heads, rows, screen)
     for line in sentences(found.verdict, language):
         screen.print(terminal.paragraph(terminal.prose(f"• {line}"), screen, hang=2))
     screen.print("")
+
+
+def _table(heads: list[str], rows: list[list[str]], screen: Console) -> None:
+    """A row an output; where the columns would not fit beside each other, a line for each number."""
+    firm = 3 + sum(max(len(row[i]) for row in rows) for i in (0, 2))  # these two are not broken
+    if screen.width < firm + 32:
+        for row in rows:
+            screen.print(row[0], style="bold", markup=False, soft_wrap=True)
+            for head, value in zip(heads[1:], row[1:], strict=True):
+                screen.print(f"  {head}: {value}", markup=False)
+        screen.print("")
+        return
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
+    table.add_column(heads[0], no_wrap=True)
+    table.add_column(heads[1], justify="right", overflow="fold")
+    table.add_column(heads[2], justify="right", no_wrap=True)
+    for head in heads[3:]:
+        table.add_column(head, justify="right", max_width=14, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table, "")
 
 
 def _write(found: Any, folder: Path, language: str, screen: Console) -> None:

@@ -31,7 +31,7 @@ def _show_claims(study: Study, language: str, screen: Console) -> None:
     page, own = texts.page("article", language), texts.page("cli", language)["reproduce"]
     words = page["words"]
     table = Table(title=own["title"], title_style="bold", title_justify="left", show_edge=False, pad_edge=False, header_style="dim")
-    table.add_column(words["claim"], ratio=1)
+    table.add_column(words["claim"], ratio=1, overflow="fold")
     for key in ("article", "measured"):
         table.add_column(words[key], justify="right", no_wrap=True)
     table.add_column("")

@@ -167,7 +167,7 @@ class Neuron:
         rate, steps = positive("rate", rate), whole("steps", steps)
         if steps > MOST_STEPS:
             raise InputError(
-                f"a run keeps every step, and so has at most {MOST_STEPS:,} of them, but {steps:,} came: xent.sweep keeps only the last."
+                f"a run keeps every step, and so has at most {MOST_STEPS:,} of them, but {steps:,} came: see xent.sweep."
             )
         xp = namespace(self.w, self.b, x, y)
         w, b, x, y = (numbers(name, v, xp) for name, v in (("w", self.w), ("b", self.b), ("x", x), ("y", y)))

@@ -11,7 +11,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, linear, small
 from xent.costs import SurprisalCost
-from xent.errors import InputError
+from xent.errors import ArrayKindError, InputError, UnknownNameError
 from xent.ops.linear.inputs import MEMORY
 
 
@@ -66,6 +66,8 @@ def cross_entropy(
             ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing, **more,
         )  # fmt: skip
     refuse_deprecated(size_average, reduce)
+    if not hasattr(input, "ndim"):
+        raise ArrayKindError(f"the logits are a tensor, but {type(input).__name__} came: torch.as_tensor makes one of numbers.")
     if not more and not is_compiling():
         value = small.cost(input, target, weight, ignore_index, reduction, label_smoothing)
         if value is not None:
@@ -108,6 +110,8 @@ def linear_cross_entropy(
     >>> W.grad[:, 0]
     tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
     """
+    if "bias" in more:
+        raise UnknownNameError("option of linear_cross_entropy", "bias", ("linear_bias",))
     ignore = -100 if ignore_index is None else ignore_index
     own: Any = {"weight": weight, "ignore_index": ignore, "reduction": reduction, "label_smoothing": label_smoothing, **more}
     if linear_weight.ndim > 2:
