@@ -53,6 +53,13 @@ def test_a_table_in_memory_is_read_as_its_file_is(tmp_path):
         np.testing.assert_array_equal(held.x, filed.x)
         np.testing.assert_array_equal(held.y, filed.y)
         assert held.fingerprint == replace(filed, name="table").fingerprint
+    absent = type("NAType", (), {})()
+    filled = xent.data.load(Frame(COLUMNS | {"a": [1.0, 2.0, absent, 4.0, 5.0, 6.0]}), target="y", missing="fill")
+    np.testing.assert_array_equal(filled.x, held.x)
+    twice = Frame(COLUMNS)
+    twice.columns = ["a", "a", "y"]
+    with pytest.raises(InputError, match="more than one column named 'a'"):
+        xent.data.load(twice, target="y")
     with pytest.raises(InputError, match=r"which column of table .*target=.*a, kind, y"):
         xent.data.load(frame)
 

@@ -21,6 +21,8 @@ from xent.errors import InputError, UnknownNameError, listed
 KINDS = (".csv", ".parquet")
 MISSING = ("refuse", "fill", "drop")
 BLANK = ("", "?", "na", "n/a", "nan", "null", "none")
+ABSENT = ("NAType", "NaTType")
+"""What pandas puts where nothing is."""
 SHOWN = 5
 EXACT = 2.0**53
 """Whole numbers below this are told apart by a float; longer ones, such as numbers of accounts, stay text."""
@@ -41,8 +43,11 @@ def load(path: Path, target: str | None, missing: str) -> Data:
 def of(frame: Any, target: str | None, missing: str, name: str = "table") -> Data:
     """The rows of a table in memory, polars' or another whose columns have `to_list` or `tolist`, as those of a file."""
     if not isinstance(frame, pl.DataFrame):
+        _told_apart(list(map(str, frame.columns)), name)
         columns = {str(c): frame[c] for c in frame.columns}
-        frame = pl.DataFrame({c: pl.Series(getattr(v, "to_list", v.tolist)(), strict=False) for c, v in columns.items()})
+        cells = {c: getattr(column, "to_list", column.tolist)() for c, column in columns.items()}
+        there = {c: [None if type(v).__name__ in ABSENT else v for v in values] for c, values in cells.items()}
+        frame = pl.DataFrame({c: pl.Series(values, strict=False) for c, values in there.items()})
     if frame.height == 0:
         raise InputError(f"{name} has no rows.")
     return _data(_blanked(frame), name, target, missing)
@@ -129,12 +134,17 @@ def _csv(path: Path) -> pl.DataFrame:
             f"{path.name}: column {names.index('') + 1} has no name. Name it, or remove it if it only counts the rows (pandas "
             "leaves it out with to_csv(index=False)) or comes from a comma at the end of the lines."
         )
-    twice = {name: None for name in names if names.count(name) > 1}
-    if twice:
-        raise InputError(f"{path.name} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
+    _told_apart(names, path.name)
     table.columns = names
     some = table.select(pl.any_horizontal(pl.all().str.strip_chars() != "")).to_series().arg_true()
     return table[: int(some[-1]) + 1] if len(some) else table  # blank lines at the end are no rows
+
+
+def _told_apart(names: list[str], file: str) -> None:
+    """Refuse a table with two columns of one name."""
+    twice = {name: None for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f"{file} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
 
 
 def _wide(path: Path) -> str:
