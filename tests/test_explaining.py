@@ -212,6 +212,8 @@ def test_names_are_read_kindly():
         ("focl", UnknownNameError, "did you mean 'focal'"),
         ("tahn", UnknownNameError, "did you mean 'tanh'"),
         ("bce", UnknownNameError, "did you mean 'cross-entropy'"),
+        ("交叉熵", UnknownNameError, "did you mean 'cross-entropy'"),
+        ("对数损失", UnknownNameError, "did you mean 'cross-entropy'"),
         ("focal@tahn", UnknownNameError, "'tanh'"),
         ("cross-entropy@identity", PairError, "logistic@identity"),
         ("focal(gamma=-1)", InputError, "gamma"),

@@ -77,6 +77,8 @@ class Place:
         for part in self.inside.split("."):
             if not hasattr(thing, part):
                 known = [n for n in vars(thing) if not n.startswith("_")]
+                if not known:
+                    raise InputError(f"{self.where} defines nothing that {self.inside!r} could be.")
                 raise UnknownNameError(f"object in {self.where}", self.inside, known)
             thing = getattr(thing, part)
         return Found(self, module, thing)
@@ -129,6 +131,8 @@ def module_of(where: str) -> ModuleType:
     is_file = where.endswith(".py") or "/" in where
     if is_file and not Path(where).is_file():
         raise InputError(f"there is no file {where}.")
+    if not is_file and Path(where).is_file():
+        raise InputError(f"{where} is no Python file: one's own costs stand in a module or in a file that ends in .py.")
     here = str(Path(where).resolve().parent) if is_file else str(Path.cwd())
     sys.path.insert(0, here)
     try:

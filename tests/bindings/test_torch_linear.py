@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import xent
 from xent.bindings.torch import linear
-from xent.errors import ArrayKindError, ShapeError, TargetError
+from xent.errors import ArrayKindError, ShapeError, TargetError, UnknownNameError
 
 torch.set_num_threads(1)
 RNG = np.random.default_rng(3)
@@ -182,5 +182,9 @@ def test_statistics_errors_and_odd_memory():
     assert xent.linear_cross_entropy(h.reshape(2, 3, D), w, HARD.reshape(2, 3), reduction="none").shape == (2, 3)
     with pytest.raises(TargetError, match="class indices run"):
         xent.torch.linear_cross_entropy(h, w, torch.full((N,), 9))
+    with pytest.raises(UnknownNameError, match="linear_bias"):
+        xent.torch.linear_cross_entropy(torch.ones(2, 3), torch.ones(4, 3), torch.tensor([0, 1]), bias=torch.ones(4))
+    with pytest.raises(ArrayKindError, match="input is a tensor here, but list"):
+        xent.torch.cross_entropy([[1.0, 2.0]], torch.tensor([0]))
     with pytest.raises(ArrayKindError, match="float64, float32"):
         xent.torch.linear_cross_entropy(h, w.float(), HARD)

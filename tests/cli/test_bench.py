@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -57,3 +58,12 @@ def test_all_measure_the_same():
     for name in sorted(NAMES - {LIMIT, XENT}):
         found = MAKERS[name](z, y)()
         np.testing.assert_allclose(np.asarray(found[-1]), ours, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_size_that_cannot_be_drawn_is_told(small, capsys, monkeypatch):
+    """Without JAX there is no bfloat16 for NumPy; the other sizes are measured all the same."""
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    assert main(["bench", "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "40 × 20, float32" in said
+    assert "33 × 20, bfloat16 left out: NumPy has bfloat16 from ml_dtypes" in said

@@ -11,9 +11,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
-from xent.cli import main
+from xent import texts
+from xent.cli import app, main, terminal
+from xent.cli.helping import COMMANDS
+from xent.cli.race import _table as race_table
 
 
 def run(capsys, *arguments):
@@ -152,6 +158,17 @@ WRONG = [
     ("neuron --json --csv", "--json and --csv"),
     ("neuron --lang fr", "zh"),
     ("nuron", "neuron"),
+    ("race --seeds 1.5", "--seeds is a whole number, but '1.5' came"),
+    ("race --l2 x", "--l2 is a number, but 'x' came"),
+    ("race --dtype half", "--dtype is one of float32, float64, but 'half' came"),
+    ("race --seeds 1 --seeds 2", "--seeds is given more than once"),
+    ("race --resplit=maybe", "takes no value, but 'maybe' came"),
+    ("race digits iris", "does not know what to do with iris"),
+    ("race --outputs", "--outputs wants a value"),
+    ("check", "check wants NAME"),
+    ("nuron --lang zh", "没有 'nuron' 这个命令：是不是想写 neuron？"),
+    ("map --span=-6,6 --size 1 --lang=zh", "错误"),
+    ("neuron --steps 2000000", "2,000,000 came"),
     ("reproduce --out /proc/nothing", "--out"),
     ("neuron --out /dev/null/x", "--out"),
 ]
@@ -170,6 +187,68 @@ def test_help_and_version(capsys):
         code, out, _ = run(capsys, *line.split())
         assert code == 0
         assert out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_in_both_languages(capsys, command):
+    """Every flag is listed with the text that belongs to it, and no text belongs to none."""
+    arguments = app[command].assemble_argument_collection()
+    names = {argument.name.lstrip("-").lower() for argument in arguments}
+    for language in texts.LANGUAGES:
+        page = texts.page("help", language)
+        code, out, err = run(capsys, command, "--help", "--lang", language)
+        assert (code, err) == (0, "")
+        told = "".join(out.split())
+        for text in (page[command]["about"], *page[command]["flags"].values()):
+            assert "".join(text.split()) in told
+        assert set(page[command]["flags"]) <= names <= set(page[command]["flags"]) | set(page["flags"])
+        assert page[command]["about"][:20] in run(capsys, "--lang", language)[1]
+
+
+def test_help_fits_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "46")
+    out = run(capsys, "race", "--help", "--lang", "zh")[1]
+    assert max(map(cell_len, out.splitlines())) <= 46
+
+
+def test_curves_fit_a_narrow_terminal_and_have_short_ticks(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "46")
+    out = run(capsys, "neuron", "--steps", "20", "--lang", "en")[1]
+    assert max(map(cell_len, out.splitlines())) <= 46
+    ticks = [line.split("|")[0].strip() for line in out.splitlines() if "|" in line and "---" not in line]
+    assert {"4", "1", "0.8", "0"} <= set(ticks)
+    assert max(map(len, ticks)) <= 4
+    for seed in range(40):  # numbers stand wherever the curves are, at the very top too
+        curve = terminal.panels({"a": {"x": np.random.default_rng(seed).uniform(0, 1, 3)}}, "step", Console(width=60))
+        assert curve.renderables
+
+
+def test_a_race_on_a_narrow_terminal_loses_no_number():
+    heads, rows = ["output", "rate", "accuracy", "epochs", "stalled", "gain"], [["a" * 20, "1", "97%", "2.5", "0%", "1.0"]]
+    for width in (30, 100):
+        screen = Console(width=width, record=True, file=io.StringIO())
+        race_table(heads, rows, screen)
+        shown = screen.export_text()
+        assert all(cell in shown for cell in rows[0])
+
+
+def test_a_list_may_begin_with_a_minus(capsys):
+    code, out, _ = run(capsys, "map", "--span", "-2,3", "--size", "2", "--steps", "1", "--json")
+    assert (code, json.loads(out)["horizontal"]) == (0, [-2.0, 3.0])
+    code, out, _ = run(capsys, "neuron", "--outputs", "logistic,hinge", "--target", "-1,1", "--steps", "1", "--json")
+    assert (code, [one["target"] for one in json.loads(out)["runs"]]) == (0, [-1.0, 1.0])
+
+
+def test_what_the_system_refuses_is_one_sentence(tmp_path):
+    """A disk that is full; and more memory than any machine has, in a race that would take years."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "xent", "explain", "tanh"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.strip()) == (2, "error: the system refused: No space left on device.")
+    line = ["race", "digits", "--hidden", str(10**13), "--seeds", "1", "--rates", "1", "--jobs", "1", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", "xent", *line], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is not enough memory for this: Unable to allocate")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):

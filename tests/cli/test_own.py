@@ -61,6 +61,8 @@ class Mean(Hellinger):
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     (tmp_path / "my_own_costs.py").write_text(MINE)
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     monkeypatch.chdir(tmp_path)
     yield
     for name in ("my_own_costs", "_checked_my_own_costs"):
@@ -137,6 +139,8 @@ REFUSED = [
     ("nowhere.py:Hellinger", "no file nowhere.py"),
     ("no_such_module:Hellinger", "No module named 'no_such_module'"),
     ("my_own_costs.py:", "file.py:Name"),
+    ("rows.csv:Hellinger", "rows.csv is no Python file"),
+    ("empty.py:Hellinger", "empty.py defines nothing"),
     ("my_own_costs.py:Needs", "missing 1 required positional argument: 'k'"),
     ("smooth(my_own_costs.py:Nope)", "no object in my_own_costs.py named 'Nope'"),
     ("my_own_costs.py:Power(q=1)", "no parameter of power named 'q'"),

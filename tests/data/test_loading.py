@@ -29,6 +29,79 @@ def idx(path, array, kind=0x08):
     path.write_bytes(gzip.compress(body) if path.suffix == ".gz" else body)
 
 
+class Frame:
+    """What of pandas' DataFrame is used: the names of its columns, and columns that become lists."""
+
+    def __init__(self, columns):
+        self.data = {name: np.asarray(values, dtype=object) for name, values in columns.items()}
+        self.columns = list(columns)
+
+    def __getitem__(self, name):
+        return self.data[name]
+
+
+COLUMNS = {"a": [1.0, 2.0, float("nan"), 4.0, 5.0, 6.0], "kind": list("uvuvuv"), "y": list("pqpqpq")}
+
+
+def test_a_table_in_memory_is_read_as_its_file_is(tmp_path):
+    frame = pl.DataFrame(COLUMNS)
+    frame.write_parquet(tmp_path / "t.parquet")
+    filed = xent.data.load(tmp_path / "t.parquet", target="y", missing="fill")
+    for table in (frame, Frame(COLUMNS)):
+        held = xent.data.load(table, target="y", missing="fill")
+        assert (held.name, held.classes, held.features, held.notes) == ("table", filed.classes, filed.features, filed.notes)
+        np.testing.assert_array_equal(held.x, filed.x)
+        np.testing.assert_array_equal(held.y, filed.y)
+        assert held.fingerprint == replace(filed, name="table").fingerprint
+    absent = type("NAType", (), {})()
+    filled = xent.data.load(Frame(COLUMNS | {"a": [1.0, 2.0, absent, 4.0, 5.0, 6.0]}), target="y", missing="fill")
+    np.testing.assert_array_equal(filled.x, held.x)
+    twice = Frame(COLUMNS)
+    twice.columns = ["a", "a", "y"]
+    with pytest.raises(InputError, match="more than one column named 'a'"):
+        xent.data.load(twice, target="y")
+    with pytest.raises(InputError, match=r"which column of table .*target=.*a, kind, y"):
+        xent.data.load(frame)
+
+
+def test_arrays_in_memory():
+    x, y = datasets.load_iris(return_X_y=True)
+    held = xent.data.load((x, y))
+    np.testing.assert_array_equal(held.x, x)
+    np.testing.assert_array_equal(held.y, y)
+    assert held.classes == ("0", "1", "2")
+    assert xent.data.load((x, np.asarray(["a", "b", "c"], dtype=object)[y])).classes == ("a", "b", "c")
+    assert xent.data.load((x.tolist(), y.tolist())).fingerprint == held.fingerprint
+    found = xent.race((x, y), xent.output("cross-entropy@softmax"), 2, rates=1, seeds=1, tuning_seeds=1, epochs=1, jobs=1)
+    assert found.plan.data == "arrays"
+
+
+NO_DATA = [
+    (None, "NoneType came"),
+    (3, "int came"),
+    (np.ones((3, 2)), "ndarray came"),
+    ("", "'' came"),
+    ((np.ones((3, 2)), np.ones(4)), "one label for each of the 3 rows"),
+    ((np.ones((3, 2)), np.eye(3)), "argmax"),
+    ((np.ones((3, 2)), np.asarray(["a", None, "b"], dtype=object)), "one label"),
+    (([["x"]], ["a"]), "real numbers"),
+    ((np.ones((0, 2)), np.ones(0)), "no rows"),
+    ((np.full((3, 1), np.nan), np.arange(3)), "nan in row 1"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), NO_DATA, ids=[says for _, says in NO_DATA])
+def test_what_is_no_data(given, says):
+    with pytest.raises(InputError, match=says):
+        xent.data.load(given)
+
+
+def test_outputs_that_are_none():
+    for given, says in ((None, "a list of names"), (3, "a list of names"), ([], "at least one output")):
+        with pytest.raises(InputError, match=says):
+            xent.race("iris", given)
+
+
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "breast-cancer"])
 def test_bundled(name):
     data = xent.data.load(name)

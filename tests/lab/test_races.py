@@ -151,7 +151,7 @@ def test_a_dropped_file_is_raced(tmp_path):
     ("name", "content", "says"),
     [
         ("x.npz", b"PK", "CSV"), ("x.pkl", b"cos\nsystem", "CSV"), ("x.csv", b"", "column names"),
-        ("x.csv", b"\x00\xff\xfe", "column names"),
+        ("x.csv", b"\x00\xff\xfe", "UTF-8"), ("x.csv", "长,宽\n1,2\n".encode("gbk"), "UTF-8"),
         ("x.csv", b"a", "column names"),
     ],
 )  # fmt: skip

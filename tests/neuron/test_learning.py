@@ -152,6 +152,7 @@ WRONG = [
     (([1.0, 2.0], [0.0, 0.0]), ([1.0, 2.0], 0.0), {}, ShapeError, "one bias"),
     (([1.0, 2.0], 0.0), (np.zeros((0, 2)), np.zeros(0)), {}, ShapeError, "at least 1"),
     ((1.0, 0.0), ("one", 0.0), {}, ArrayKindError, "'one'"),
+    ((1.0, 0.0), (1.0, 0.0), {"steps": 10**12}, InputError, "1,000,000,000,000 came"),
 ]
 
 
@@ -178,3 +179,8 @@ def test_wrong_seeds():
 
 def test_in_a_notebook():
     assert xent.Neuron(2.0, 2.0).learn(1.0, 0.0, steps=20)._repr_html_().lstrip().startswith(("<svg", "<?xml"))
+
+
+def test_a_start_beyond_all_numbers_is_no_warning():
+    run = xent.Neuron(2.0, 2.0).learn(1e308, 0.0, output="quadratic@sigmoid", steps=1)
+    assert run.z[0] == np.inf

@@ -229,6 +229,7 @@ def test_no_cluster_there(iris):
         ({"hidden": (0,)}, "at least one unit"),
         ({"batch": 0}, "batch"),
         ({"jobs": 0}, "jobs is a whole number of processes from 1"),
+        ({"jobs": 100_000}, "but 100000 came"),
         ({"momentum": 2.0}, "momentum"),
         ({"optimiser": "adm"}, "did you mean 'adam'"),
         ({"lr": 0.1}, "no choice 'lr'"),

@@ -13,53 +13,61 @@ from io import TextIOWrapper
 from cyclopts import App, CycloptsError
 
 from xent import __version__
+from xent.cli.helping import COMMANDS, Page
 from xent.errors import XentError
 
 app = App(
     name="xent",
-    help="How hard a wrong answer pushes back: the cross-entropy cost and its rivals, exact, compared and explained.",
     version=__version__,
     help_format="plaintext",
+    help_formatter=Page(),
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-app.command("xent.cli.reproduce:reproduce", name="reproduce")
-app.command("xent.cli.neuron:neuron", name="neuron")
-app.command("xent.cli.map:map", name="map")
-app.command("xent.cli.check:check", name="check")
-app.command("xent.cli.explain:explain", name="explain")
-app.command("xent.cli.lab:lab", name="lab")
-app.command("xent.cli.race:race", name="race")
-app.command("xent.cli.doctor:doctor", name="doctor")
-app.command("xent.cli.bench:bench", name="bench")
+for _name, _takes in COMMANDS.items():
+    app.command(f"xent.cli.{_name}:{_name}", name=_name, help_formatter=Page(_name, _takes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 it found something wrong, 2 it was asked wrongly, 130 interrupted."""
     from xent import texts
-    from xent.cli import flags
+    from xent.cli import flags, helping
 
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     flags.TYPED.set(given)
+    if len(given) <= 2 and given[:1] == ("--lang",):
+        given = ()  # xent --lang zh: its help, in that language
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters shows ? for them
-    words = texts.page("cli", texts.language_of_locale())["errors"]
+    words = texts.page("cli", helping.language())["errors"]
     try:
-        code = app(list(given), print_error=True, exit_on_error=False)
+        code = app(list(given), console=flags.console(), print_error=False, exit_on_error=False)
         sys.stdout.flush()
-    except CycloptsError:
+    except CycloptsError as error:
+        print(f"{words['label']}: {helping.refusal(error)}", file=sys.stderr)
         return 2
     except XentError as error:
         print(f"{words['label']}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{words['stopped']}", file=sys.stderr)
+        print(f"\n{words['stopped_race' if 'race' in given[:1] else 'stopped']}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, `head` say, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (MemoryError, OSError) as error:
+        print(f"{words['label']}: {_refused(error, words)}", file=sys.stderr)
+        return 2
     return code if isinstance(code, int) else 0
+
+
+def _refused(error: MemoryError | OSError, words: dict[str, str]) -> str:
+    """What the system would not give: memory, a disk with room, a file's permission."""
+    if isinstance(error, MemoryError):
+        return words["memory"].format(why=str(error).rstrip(".") or "MemoryError")
+    why = (error.strerror or str(error)) + (f" ({error.filename})" if error.filename else "")
+    return words["system"].format(why=why)
 
 
 def run() -> None:

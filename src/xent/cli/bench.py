@@ -12,6 +12,7 @@ from rich.table import Table
 
 from xent import files, texts
 from xent.cli import flags
+from xent.errors import MissingPackageError
 from xent.measuring.cross_entropy import COMPILED, LIMIT, XENT, Comparison, compare
 from xent.measuring.turns import machine
 
@@ -33,29 +34,25 @@ def bench(
     json: flags.Json = False,
     lang: flags.Lang = None,
 ) -> int:
-    """Time cross-entropy with its gradient against PyTorch, JAX and SciPy, as far as they are installed.
-
-    The short form of benchmarks/bench_cross_entropy.py: five sizes, medians of a few rounds in which all take turns, beside the
-    limit, a copy of the logits into fresh memory. With --out the numbers are kept there as bench.json.
-
-    Parameters
-    ----------
-    compiled
-        With torch.compile as well, which compiles for some ten seconds a size.
-    """
+    """Time cross-entropy with its gradient against PyTorch, JAX and SciPy, as far as they are installed."""
     language = flags.language(lang)
     words, screen = texts.page("cli", language)["bench"], flags.console(quiet=json)
     if out is not None:
         files.folder(out)
     without = () if compiled else (COMPILED,)
-    found = []
+    found: list[Comparison] = []
+    left_out: dict[str, str] = {}
     screen.print(words["title"], style="bold")
     screen.print(machine(*PACKAGES), style="dim", soft_wrap=True)
     for rows, classes, dtype in SIZES:
         with screen.status(words["measuring"].format(rows=f"{rows:,}", classes=f"{classes:,}", dtype=dtype)):
-            found.append(compare(rows, classes, dtype, rounds=ROUNDS if rows > 32 else MANY, without=without))
+            try:
+                found.append(compare(rows, classes, dtype, rounds=ROUNDS if rows > 32 else MANY, without=without))
+            except MissingPackageError as error:
+                left_out[f"{rows:,} × {classes:,}, {dtype}"] = str(error).rstrip(".")
+                continue
         screen.print(_table(found[-1], words))
-    for name, why in {name: why for one in found for name, why in one.left_out.items()}.items():
+    for name, why in (left_out | {name: why for one in found for name, why in one.left_out.items()}).items():
         screen.print(words["left_out"].format(name=_named(name, words), why=why), style="yellow", markup=False, soft_wrap=True)
     data = flags.as_json({"machine": machine(*PACKAGES), "limit": LIMIT, "sizes": [asdict(one) for one in found]})
     if json:

@@ -14,17 +14,7 @@ MARKS = {"✗": "bold red", "·": "yellow"}
 
 
 def check(name: str, *, activation: str | None = None, json: flags.Json = False, lang: flags.Lang = None) -> int:
-    """Check a cost or an output: whether its slope is its slope, what happens far out, and what it teaches.
-
-    Exit code 0 if it is ok (remarks are no faults), 1 if something is wrong.
-
-    Parameters
-    ----------
-    name
-        A built-in name (focal@softmax), or your own class or object: package.module:Name or file.py:Name.
-    activation
-        The activation to check a cost on; its usual one if not given.
-    """
+    """Check a cost or an output: whether its slope is its slope, what happens far out, and what it teaches."""
     from xent.checking import check_cost
 
     language = flags.language(lang)

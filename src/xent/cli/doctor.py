@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -21,26 +20,13 @@ NAMES = ("model", "criterion", "batch")
 def doctor(
     file: str,
     *,
-    out: Annotated[Path | None, Parameter(name="--out", help="HTML file to write the report to; in a folder, report.html.")] = None,
+    out: flags.Out = None,
     fail_on: Annotated[Literal["error", "warning", "info", "never"], Parameter(name="--fail-on")] = "warning",
     try_cures: Annotated[bool, Parameter(name="--try", negative="--no-try")] = True,
     json: flags.Json = False,
     lang: flags.Lang = None,
 ) -> int:
-    """Diagnose a PyTorch model: do cost, output and targets fit, how much of each error arrives, what to change.
-
-    Exit code 0 if nothing was found at --fail-on or above, 1 if something was, 2 if it was asked wrongly.
-
-    Parameters
-    ----------
-    file
-        A Python file that defines model, criterion and batch (and forward, if the batch needs one), or
-        FILE.py:MODEL,CRITERION,BATCH with other names. Without a criterion the model must return its own cost.
-    fail_on
-        The least severity that makes the exit code 1.
-    try_cures
-        Try the cures: a few steps of training, old and new.
-    """
+    """Diagnose a PyTorch model: do cost, output and targets fit, how much of each error arrives, what to change."""
     language = flags.language(lang)
     diagnose = _diagnose()
     with redirect_stdout(sys.stderr) if json else nullcontext():  # what a user's file prints is no JSON

@@ -21,19 +21,7 @@ from xent.owned import blamed
 
 
 def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Json = False, lang: flags.Lang = None) -> None:
-    """Explain a cost, an activation or a pair of them; without a name, list what there is.
-
-    Formula, domain and targets, the gain curve, the derivation from cost and activation to δ and gain, what happens when badly
-    wrong, when to use it and when not, what it is called in PyTorch and scikit-learn, and the source.
-
-    Parameters
-    ----------
-    name
-        A cost (focal), an activation (tanh) or a pair (quadratic@sigmoid); parameters in parentheses: "focal(gamma=3)@softmax";
-        your own cost as module:Name or file.py:Name.
-    out
-        Folder for the figure as SVG and PNG.
-    """
+    """Explain a cost, an activation or a pair of them; without a name, list what there is."""
     language = flags.language(lang)
     if name is None:
         if out is not None:

@@ -14,12 +14,9 @@ from rich.console import Console
 
 from xent import texts
 
-Out = Annotated[Path | None, Parameter(name="--out", help="Folder to write to; made if it is not there.")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the numbers as JSON, and nothing else.")]
-Lang = Annotated[
-    Literal["en", "zh"] | None,
-    Parameter(name="--lang", help="Language of what is printed and written; your locale's if not given."),
-]
+Out = Annotated[Path | None, Parameter(name="--out")]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Lang = Annotated[Literal["en", "zh"] | None, Parameter(name="--lang")]
 
 
 TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
@@ -33,6 +30,10 @@ def _whole(type_: type, tokens: Sequence[Token]) -> int:
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 """A number of steps, a seed: cyclopts alone would round 2.5 down."""
+
+
+List = Annotated[str, Parameter(allow_leading_hyphen=True)]
+"""Numbers separated by commas, of which the first may be negative: --span -6,6."""
 
 
 def language(lang: str | None) -> str:

@@ -24,23 +24,7 @@ def lab(
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
     lang: flags.Lang = None,
 ) -> None:
-    """Open the lab: take hold of the neuron, overlay costs, paint the stall map, in the browser. Ctrl-C stops it.
-
-    It listens on this machine only and sends nothing anywhere. On another --host it prints a link with a token; who has the link
-    can use the lab.
-
-    Parameters
-    ----------
-    own
-        Your own cost as module:Name or file.py:Name (@activation), offered on every page; may be given more than once.
-        It is checked first: what is wrong is said, here and there, and used. A page itself can load no code.
-    host
-        Address to listen on; 0.0.0.0 for all of this machine's.
-    port
-        Port to listen on; a free one if it is taken. 8640 if not given.
-    browser
-        Open the page in the browser.
-    """
+    """Open the lab: take hold of the neuron, overlay costs, paint the stall map, in the browser. Ctrl-C stops it."""
     if port is not None and not 0 <= port <= 65535:
         raise InputError(f"--port is a number from 0 to 65535 (0: any free one), but {port} came.")
     try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -25,40 +24,18 @@ def map(
     *,
     outputs: str = "quadratic@sigmoid,cross-entropy@sigmoid",
     plane: Literal["start", "rate"] = "start",
-    span: str | None = None,
+    span: flags.List | None = None,
     size: flags.Whole = 240,
     x: float = 1.0,
     target: float = 0.0,
     rate: float = 0.15,
     steps: flags.Whole = 300,
-    learned: Annotated[float, Parameter(help="A neuron has learned when its error is smaller than this.")] = 0.1,
+    learned: float = 0.1,
     out: flags.Out = None,
     json: flags.Json = False,
     lang: flags.Lang = None,
 ) -> None:
-    """Map the starts: how many steps each needs, one panel an output, and where a neuron is stuck.
-
-    Parameters
-    ----------
-    outputs
-        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
-    plane
-        start: starting weight against bias; rate: first output against learning rate.
-    span
-        Both ends of the plane: two numbers separated by a comma, for weight and bias, or for the rate.
-    size
-        Starts along each side.
-    x
-        The sample's input.
-    target
-        The sample's target.
-    rate
-        Learning rate, in the plane of starts.
-    steps
-        Number of updates.
-    out
-        Folder for the map as SVG and PNG, and numbers.json.
-    """
+    """Map the starts: how many steps each needs, one panel an output, and where a neuron is stuck."""
     language = flags.language(lang)
     folder = files.folder(out) if out is not None else None
     chosen, reach = own.outputs(outputs, language), _span(span)

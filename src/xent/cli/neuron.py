@@ -29,43 +29,15 @@ def neuron(
     first: float | None = None,
     seed: flags.Whole | None = None,
     x: float = 1.0,
-    target: str = "0",
-    rate: str = "0.15",
+    target: flags.List = "0",
+    rate: flags.List = "0.15",
     steps: flags.Whole = 300,
     out: flags.Out = None,
     json: flags.Json = False,
     csv: Annotated[bool, Parameter(negative="")] = False,
     lang: flags.Lang = None,
 ) -> None:
-    """Teach one neuron one sample under several costs, side by side.
-
-    Draws cost, output, δ and gain against the step. The start is the article's second (w = b = 2) unless one is given.
-
-    Parameters
-    ----------
-    outputs
-        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
-    w
-        Starting weight; give b too.
-    b
-        Starting bias; give w too.
-    first
-        Start where each output first answers this, in place of w and b.
-    seed
-        Draw w and b from N(0, 1) with this seed, in place of w and b.
-    x
-        The sample's input.
-    target
-        The sample's target: one number for all outputs, or one for each, separated by commas.
-    rate
-        Learning rate: one number for all outputs, or one for each, separated by commas.
-    steps
-        Number of updates.
-    out
-        Folder for the curves as SVG and PNG, numbers.json and numbers.csv.
-    csv
-        Print every step as CSV, and nothing else.
-    """
+    """Teach one neuron one sample under several costs, side by side."""
     if json and csv:
         raise InputError("--json and --csv both want standard output: give one of them.")
     language = flags.language(lang)

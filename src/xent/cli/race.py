@@ -29,7 +29,7 @@ def race(
     target: str | None = None,
     missing: Literal["refuse", "fill", "drop"] = "refuse",
     outputs: str | None = None,
-    hidden: str = "30",
+    hidden: flags.List = "30",
     activation: str = "sigmoid",
     init: str = "lecun",
     optimiser: str = "sgd",
@@ -37,7 +37,7 @@ def race(
     l2: float = 0.0,
     batch: flags.Whole = 10,
     epochs: flags.Whole = 30,
-    rates: str | None = None,
+    rates: flags.List | None = None,
     tuning_seeds: flags.Whole = 2,
     seeds: flags.Whole = 10,
     first_seed: flags.Whole = 0,
@@ -53,65 +53,7 @@ def race(
     json: flags.Json = False,
     lang: flags.Lang = None,
 ) -> None:
-    """Train networks under several outputs from the same starts on the same batches, and say which learns best.
-
-    Each output gets its own best learning rate, picked on rows set apart for that, and is judged on fresh seeds. Can be stopped at
-    any moment; the same command goes on. Writes report.html, race.parquet, verdict.json and figures.
-
-    Parameters
-    ----------
-    data
-        digits, iris, wine, breast_cancer; two-class(margin=2, imbalance=0.5, noise=0); a CSV, Parquet or NPZ file; a folder of
-        IDX files.
-    target
-        Column of classes in a CSV or Parquet file.
-    missing
-        Rows that lack a value: refuse, fill, or drop them.
-    outputs
-        What to compare: names as cost@activation, separated by commas; one's own as module:Name or file.py:Name.
-    hidden
-        Units of each hidden layer, separated by commas; 0 for none.
-    activation
-        Of the hidden layers: sigmoid, tanh, relu, softplus.
-    init
-        How weights are drawn: normal, lecun, xavier, he, zero.
-    optimiser
-        sgd, momentum or adam.
-    momentum
-        For the optimiser of that name.
-    l2
-        Weight decay.
-    batch
-        Samples of a step.
-    epochs
-        Passes over the training rows.
-    rates
-        The grid of learning rates, separated by commas; it grows where the best lies on its edge. One rate: that one for all.
-    tuning_seeds
-        Starts that rates are picked on.
-    seeds
-        Starts that are judged.
-    first_seed
-        Other seeds altogether: another split, other starts.
-    goal
-        Accuracy that epochs are counted to.
-    precision
-        Add seeds until the interval for the best against the next is ± this accuracy.
-    interval
-        Student's or the bootstrap-t interval.
-    resplit
-        Split the rows anew for each seed.
-    dtype
-        Numbers to compute with.
-    device
-        cpu; or cuda (cuda:1, …), a GPU through PyTorch: one process, all seeds of an output at once, no TF32.
-    jobs
-        Processes; the cores of this machine if not given.
-    cluster
-        Address of a Dask scheduler whose workers run the race.
-    out
-        Folder to keep the race in; named after data and plan if not given.
-    """
+    """Train networks under several outputs from the same starts on the same batches, and say which learns best."""
     from xent.data import load
     from xent.racing import devices
     from xent.racing import plan as planning
@@ -174,27 +116,46 @@ def _show(found: Any, language: str, screen: Console) -> None:
     text = texts.page("race", language)
     words, plan = text["words"], found.plan
     screen.print(text["title"].format(data=plan.data), style="bold", markup=False)
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
-    goal = percent(found.verdict.goal, 0)
-    table.add_column(words["output"], no_wrap=True)
-    table.add_column(words["rate"], justify="right", overflow="fold")
-    table.add_column(words["accuracy"], justify="right", no_wrap=True)
-    for name in (words["epochs"].format(goal=goal), words["stalled"], words["gain"]):
-        table.add_column(name, justify="right", max_width=14, overflow="fold")
+    heads = [
+        words["output"], words["rate"], words["accuracy"], words["epochs"].format(goal=percent(found.verdict.goal, 0)),
+        words["stalled"], words["gain"],
+    ]  # fmt: skip
     own, epochs = found.verdict.answer(), found.verdict.answer(EPOCHS)
     summary = {row["side"]: row for row in found.summary.to_dicts()}
+    rows = []
     for place, side in enumerate(own.order):
         one, waits = summary[side], epochs.means[epochs.order.index(side)]
         spread = f" ± {100 * one['accuracy_sd']:.2f}" if one["accuracy_sd"] is not None else ""
-        table.add_row(
+        rows.append([
             plan.labels[side], f"{found.picked.own[side]:g}", percent(own.means[place]) + spread,
             "–" if waits is None else f"{waits:.1f}", percent(one["first_stalled"], 1),
             "–" if one["first_gain"] is None else f"{one['first_gain']:.3f}",
-        )  # fmt: skip
-    screen.print(table, "")
+        ])  # fmt: skip
+    _table(heads, rows, screen)
     for line in sentences(found.verdict, language):
         screen.print(terminal.paragraph(terminal.prose(f"• {line}"), screen, hang=2))
     screen.print("")
+
+
+def _table(heads: list[str], rows: list[list[str]], screen: Console) -> None:
+    """A row an output; where the columns would not fit beside each other, a line for each number."""
+    firm = 3 + sum(max(len(row[i]) for row in rows) for i in (0, 2))  # these two are not broken
+    if screen.width < firm + 32:
+        for row in rows:
+            screen.print(row[0], style="bold", markup=False, soft_wrap=True)
+            for head, value in zip(heads[1:], row[1:], strict=True):
+                screen.print(f"  {head}: {value}", markup=False)
+        screen.print("")
+        return
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="dim")
+    table.add_column(heads[0], no_wrap=True)
+    table.add_column(heads[1], justify="right", overflow="fold")
+    table.add_column(heads[2], justify="right", no_wrap=True)
+    for head in heads[3:]:
+        table.add_column(head, justify="right", max_width=14, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table, "")
 
 
 def _write(found: Any, folder: Path, language: str, screen: Console) -> None:

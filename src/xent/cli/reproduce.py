@@ -15,16 +15,7 @@ from xent.cli import flags
 
 
 def reproduce(*, out: flags.Out = None, json: flags.Json = False, lang: flags.Lang = None) -> int:
-    """Compute the article again: its experiments, its claims, a report and every figure.
-
-    Prints claim by claim what the article says, what was measured, and whether they agree (exit code 1 if one does not).
-    Writes report.html (one file, works offline), figures as SVG and PNG, and numbers.json.
-
-    Parameters
-    ----------
-    out
-        Folder for report.html, figures and numbers.json; xent-article if not given.
-    """
+    """Compute the article again: its experiments, its claims, a report and every figure."""
     language = flags.language(lang)
     folder = files.folder(out or Path("xent-article"))
     screen = flags.console(quiet=json)
@@ -40,7 +31,7 @@ def _show_claims(study: Study, language: str, screen: Console) -> None:
     page, own = texts.page("article", language), texts.page("cli", language)["reproduce"]
     words = page["words"]
     table = Table(title=own["title"], title_style="bold", title_justify="left", show_edge=False, pad_edge=False, header_style="dim")
-    table.add_column(words["claim"], ratio=1)
+    table.add_column(words["claim"], ratio=1, overflow="fold")
     for key in ("article", "measured"):
         table.add_column(words[key], justify="right", no_wrap=True)
     table.add_column("")

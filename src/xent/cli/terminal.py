@@ -12,13 +12,18 @@ from rich.console import Console
 from rich.text import Text
 
 WIDTH, HEIGHT = 60, 8
+MARGIN = 18  # cells that ticks and padding take beside a curve
 TALL = 11  # at most, of a curve by itself: ten steps of 0.1 and a row for the line at 1
 COLOURS = ("yellow", "blue", "green", "magenta", "cyan", "red")
 
 
 def panels(curves: dict[str, dict[str, Any]], x_label: str, screen: Console) -> Columns:
     """A panel for each title, with a curve for each label; the same label has the same colour and number in all of them."""
-    drawn = [Text.from_ansi(_panel(title, lines, x_label, colours=screen.is_terminal)) for title, lines in curves.items()]
+    steps = max(len(values) for lines in curves.values() for values in lines.values()) - 1
+    parts = _parts(steps, (6, 5, 4), screen)
+    drawn = [
+        Text.from_ansi(_panel(title, lines, x_label, 10 * parts, colours=screen.is_terminal)) for title, lines in curves.items()
+    ]
     return Columns(drawn, padding=(0, 4))
 
 
@@ -31,8 +36,8 @@ def curve(title: str, x_label: str, x: Any, y: Any, screen: Console) -> Text:
     left, right = round(float(x.min()), 2), round(float(x.max()), 2)
     bottom, top = min(float(heights.min()), 0.0), max(float(heights.max()), 1.0)
     step = _short_step((top - bottom) / TALL)
-    rows = int((top - bottom) / step + 1e-9) + 1
-    parts = next((n for n in (5, 4, 6) if _is_short((right - left) / n)), 6)  # one tick every ten letters
+    rows = _rows(top - bottom, step)
+    parts = _parts(right - left, (5, 4, 6), screen)
     figure = plotille.Figure()
     figure.width, figure.height, figure.origin = 10 * parts, rows, False
     figure.color_mode, figure.with_colors = "names", screen.is_terminal
@@ -53,11 +58,11 @@ def legend(labels: list[str]) -> Text:
     return Text("   ").join(parts)
 
 
-def _panel(title: str, lines: dict[str, Any], x_label: str, *, colours: bool) -> str:
+def _panel(title: str, lines: dict[str, Any], x_label: str, width: int, *, colours: bool) -> str:
     import plotille
 
     figure = plotille.Figure()
-    figure.width, figure.height, figure.origin = WIDTH, HEIGHT, False
+    figure.width, figure.height, figure.origin = width, HEIGHT, False
     figure.color_mode, figure.with_colors = "names", colours
     figure.x_label, figure.y_label = "", ""
     figure.register_label_formatter(float, _short)
@@ -66,7 +71,13 @@ def _panel(title: str, lines: dict[str, Any], x_label: str, *, colours: bool) ->
     if heights.size == 0:
         return f"{title}: ∞"
     low, high = min(float(heights.min()), 0.0), float(heights.max())
-    figure.set_y_limits(low, high + (0.05 * (high - low) or 0.5))
+    if 0 < high - low < np.inf:
+        step = _short_step((high - low) / HEIGHT)
+        low = step * np.floor(low / step + 1e-9)
+        figure.height = _rows(high + step / 4 - low, step)  # a number at the top wants room
+        figure.set_y_limits(low, low + figure.height * step)
+    else:
+        figure.set_y_limits(low, high + 0.5)
     figure.set_x_limits(0, max(max(len(values) for values in lines.values()) - 1, 1))
     for i, (steps, values) in enumerate(finite):
         if values.size:
@@ -85,6 +96,17 @@ def _short(value: float, chars: int, delta: float, left: bool = False) -> str:
 
 def _is_short(step: float) -> bool:
     return abs(step - float(f"{step:.1g}")) < 1e-9
+
+
+def _parts(length: float, wanted: tuple[int, ...], screen: Console) -> int:
+    """Parts of ten letters, a tick each: as many as have short numbers, and no more than there is room for."""
+    room = max(1, min(WIDTH, screen.width - MARGIN) // 10)
+    return next((n for n in wanted if n <= room and _is_short(length / n)), min(room, max(wanted)))
+
+
+def _rows(height: float, step: float) -> int:
+    """Rows of one step each, with one for the line at the top."""
+    return int(height / step + 1e-9) + 1
 
 
 def _short_step(least: float) -> float:

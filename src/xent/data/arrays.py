@@ -1,10 +1,11 @@
-"""NPZ files with the arrays x and y. Never unpickled: a file of objects is refused, not run."""
+"""Arrays x and y, and NPZ files that hold them. Never unpickled: a file of objects is refused, not run."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,22 +39,27 @@ def load(path: Path, target: str | None) -> Data:
             raise UnknownNameError(f"array in {path.name}", name, found)
         if not isinstance(found[name], np.ndarray):
             raise InputError(f"{path.name}: {name} is no array. Save plain arrays with numpy.savez(path, x=…, y=…).")
-    x, y = np.asarray(found["x"]), np.asarray(found[wanted])
+    return of(found["x"], found[wanted], path.name, wanted)
+
+
+def of(x: Any, y: Any, name: str = "arrays", wanted: str = "y") -> Data:
+    """Rows x (rows, anything) with their labels y (rows,), as arrays or whatever becomes one; errors speak of `name`."""
+    x, y = np.asarray(x), np.asarray(y)
+    if y.dtype.kind in "OT" and all(isinstance(one, str) for one in y.flat):  # names, as a table's column holds them
+        y = y.astype(str)
     if x.dtype.kind not in "biuf" or x.ndim < 1:
-        raise InputError(f"{path.name}: x holds rows of real numbers, but it is {x.dtype} of shape {x.shape}.")
+        raise InputError(f"{name}: x holds rows of real numbers, but it is {x.dtype} of shape {x.shape}.")
     if y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "biufUS":
         raise InputError(
-            f"{path.name}: {wanted} holds one label for each of the {len(x)} rows of x, but it is {y.dtype} of shape {y.shape}."
+            f"{name}: {wanted} holds one label for each of the {len(x)} rows of x, but it is {y.dtype} of shape {y.shape}."
             + (" Of one-hot rows take y.argmax(axis=1)." if y.ndim == 2 and len(y) == len(x) else "")
         )
     if len(y) == 0:
-        raise InputError(f"{path.name} is empty: x has no rows.")
+        raise InputError(f"{name} is empty: x has no rows.")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise InputError(f"{path.name}: {wanted} is not finite in row {int(np.argmin(np.isfinite(y))) + 1}.")
+        raise InputError(f"{name}: {wanted} is not finite in row {int(np.argmin(np.isfinite(y))) + 1}.")
     rows = x.reshape(len(x), -1).astype(np.float64)
     if np.isnan(rows).any():
-        raise InputError(
-            f"{path.name}: x is nan in row {int(np.argmax(np.isnan(rows).any(1))) + 1}. Fill or remove what is missing."
-        )
+        raise InputError(f"{name}: x is nan in row {int(np.argmax(np.isnan(rows).any(1))) + 1}. Fill or remove what is missing.")
     places, classes = coded(y)
-    return Data(path.name, rows, places, classes, tuple(f"x{i + 1}" for i in range(rows.shape[1])))
+    return Data(name, rows, places, classes, tuple(f"x{i + 1}" for i in range(rows.shape[1])))

@@ -21,6 +21,8 @@ from xent.errors import InputError, UnknownNameError, listed
 KINDS = (".csv", ".parquet")
 MISSING = ("refuse", "fill", "drop")
 BLANK = ("", "?", "na", "n/a", "nan", "null", "none")
+ABSENT = ("NAType", "NaTType")
+"""What pandas puts where nothing is."""
 SHOWN = 5
 EXACT = 2.0**53
 """Whole numbers below this are told apart by a float; longer ones, such as numbers of accounts, stay text."""
@@ -35,27 +37,42 @@ MANY = 100
 
 def load(path: Path, target: str | None, missing: str) -> Data:
     """The rows of a file, its numbers as they are and its categories one-hot."""
-    table = _read(path)
+    return _data(_read(path), path.name, target, missing)
+
+
+def of(frame: Any, target: str | None, missing: str, name: str = "table") -> Data:
+    """The rows of a table in memory, polars' or another whose columns have `to_list` or `tolist`, as those of a file."""
+    if not isinstance(frame, pl.DataFrame):
+        _told_apart(list(map(str, frame.columns)), name)
+        columns = {str(c): frame[c] for c in frame.columns}
+        cells = {c: getattr(column, "to_list", column.tolist)() for c, column in columns.items()}
+        there = {c: [None if type(v).__name__ in ABSENT else v for v in values] for c, values in cells.items()}
+        frame = pl.DataFrame({c: pl.Series(values, strict=False) for c, values in there.items()})
+    if frame.height == 0:
+        raise InputError(f"{name} has no rows.")
+    return _data(_blanked(frame), name, target, missing)
+
+
+def _data(table: pl.DataFrame, file: str, target: str | None, missing: str) -> Data:
+    """The rows of a table that has been read."""
     if target is None:
-        raise InputError(
-            f"which column of {path.name} holds the classes? Name it with target= (--target): {listed(table.columns)}."
-        )
+        raise InputError(f"which column of {file} holds the classes? Name it with target= (--target): {listed(table.columns)}.")
     if target not in table.columns:
         target = target.strip()
     if target not in table.columns:
-        raise UnknownNameError(f"column in {path.name}", target, table.columns)
-    table, notes = _complete(table, target, missing, path.name)
-    y, classes = coded(_classes(table[target], path.name))
+        raise UnknownNameError(f"column in {file}", target, table.columns)
+    table, notes = _complete(table, target, missing, file)
+    y, classes = coded(_classes(table[target], file))
     columns, names = [], []
     for name in (c for c in table.columns if c != target):
-        made = _numbers(table[name], path.name)
+        made = _numbers(table[name], file)
         if made is not None:
             columns.append(made)
             names.append(name)
             if len(made) > 1 and bool((np.diff(made) == 1).all()):
                 notes.append(("counts", {"column": name}))
             continue
-        kinds = _categories(table[name], path.name)
+        kinds = _categories(table[name], file)
         notes.append(
             (
                 "categories",
@@ -69,8 +86,8 @@ def load(path: Path, target: str | None, missing: str) -> Data:
         columns += list(kinds.values())
         names += [f"{name}={kind}" for kind in kinds]
     if not columns:
-        raise InputError(f"{path.name} has the target {target!r} and no other column: there is nothing to learn from.")
-    return Data(path.name, np.stack(columns, axis=1), y, classes, tuple(names), "standard", tuple(notes))
+        raise InputError(f"{file} has the target {target!r} and no other column: there is nothing to learn from.")
+    return Data(file, np.stack(columns, axis=1), y, classes, tuple(names), "standard", tuple(notes))
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -80,11 +97,16 @@ def _read(path: Path) -> pl.DataFrame:
     except pl.exceptions.NoDataError:
         raise InputError(f"{path.name} is empty.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no text in UTF-8: save it as CSV in UTF-8.") from error
+        raise InputError(f"{path.name} is no text in UTF-8: save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8).") from error
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"cannot read {path.name}: {_wide(path) or str(error).splitlines()[0]}") from error
     if table.height == 0:
         raise InputError(f"{path.name} has a header and no rows.")
+    return _blanked(table)
+
+
+def _blanked(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with null for every way of writing that nothing is there."""
     text = pl.col(pl.String).str.strip_chars()
     table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String), pl.col(pl.Float32, pl.Float64).fill_nan(None))
     return table.with_columns(pl.when(text.str.to_lowercase().is_in(BLANK)).then(None).otherwise(text).name.keep())
@@ -112,12 +134,17 @@ def _csv(path: Path) -> pl.DataFrame:
             f"{path.name}: column {names.index('') + 1} has no name. Name it, or remove it if it only counts the rows (pandas "
             "leaves it out with to_csv(index=False)) or comes from a comma at the end of the lines."
         )
-    twice = {name: None for name in names if names.count(name) > 1}
-    if twice:
-        raise InputError(f"{path.name} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
+    _told_apart(names, path.name)
     table.columns = names
     some = table.select(pl.any_horizontal(pl.all().str.strip_chars() != "")).to_series().arg_true()
     return table[: int(some[-1]) + 1] if len(some) else table  # blank lines at the end are no rows
+
+
+def _told_apart(names: list[str], file: str) -> None:
+    """Refuse a table with two columns of one name."""
+    twice = {name: None for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f"{file} has more than one column named {', '.join(map(repr, twice))}: give each a name of its own.")
 
 
 def _wide(path: Path) -> str:

@@ -46,10 +46,23 @@ def page(name: str | Output, language: str = "en") -> Page:
     bare = re.fullmatch(r"[\w-]+", plain_name) is not None
     if bare and plain_name not in COSTS:
         known = {**COSTS, **ACTIVATIONS}
-        raise UnknownNameError("cost or activation", name.strip(), known, [MEANT[plain_name]] if plain_name in MEANT else [])
+        meant = MEANT.get(plain_name) or _called(name)
+        raise UnknownNameError("cost or activation", name.strip(), known, [meant] if meant else [])
     if bare and any(f.type == "Cost" for f in parameters(COSTS[plain_name])):  # what wraps a cost has no usual one
         return of_output(next(o for o in catalogue() if o.cost.name == plain_name), language)
     return of_output(output(name), language)
+
+
+def _called(name: str) -> str | None:
+    """What has this title, or is also called so, in any language.
+
+    >>> _called("交叉熵"), _called("Focal loss")
+    ('cross-entropy', 'focal')
+    """
+    pages = [texts.page("explain", language) for language in texts.LANGUAGES]
+    told = [entry for page in pages for kind in ("costs", "activations") for entry in page[kind].items()]
+    called = [(name, each) for name, words in told for each in re.split("[,;，；、]", f"{words['title']},{words.get('aka', '')}")]
+    return next((of for of, each in called if each.strip().casefold() == name.strip().casefold()), None)
 
 
 def contents(language: str = "en") -> list[tuple[str, str]]:

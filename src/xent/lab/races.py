@@ -252,6 +252,10 @@ def _head(name: str, content: bytes) -> list[str]:
     """The columns of a CSV file. Nothing in a file is ever run: it is read as text."""
     import csv
 
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name[:80]!r} is no text in UTF-8: save it as CSV in UTF-8 (in Excel: Save As, CSV UTF-8).") from error
     line = content[:HEAD].decode("utf-8-sig", "replace").partition("\n")[0]
     columns = [cell.strip() for cell in next(csv.reader([line]), [])]
     if len(columns) < 2 or not all(columns):

@@ -108,7 +108,7 @@ def application(races: Races, host: str = "127.0.0.1", token: str | None = None,
         Mount("/static", _Static(directory=static)),
         WebSocketRoute("/live", live),
     ]
-    app = Starlette(routes=routes, exception_handlers={XentError: _refused})
+    app = Starlette(routes=routes, exception_handlers={XentError: _refused, 404: _nowhere})
     numbers = {ask: partial(answer, ask, own=races.own) for ask in ANSWERS}
     app.state.answers = {**numbers, "race": races.state, "race-start": races.start, "race-stop": races.stop}
     return Guard(app, host, token)
@@ -128,6 +128,11 @@ class _Static(StaticFiles):
 async def _refused(request: Request, error: Exception) -> Response:
     """A person's own mistake, said in a sentence."""
     return PlainTextResponse(str(error), status_code=400)
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    """An address that leads nowhere, and those that lead somewhere."""
+    return PlainTextResponse(f"there is no such page: the lab has {', '.join(f'/{name}' for name in PAGES)}.", status_code=404)
 
 
 def _shell(language: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 import xent
 from xent import kernels
+from xent.errors import MissingPackageError
 from xent.measuring.turns import able, in_turns, ratio
 
 XENT = "xent"
@@ -63,8 +64,10 @@ def drawn(n: int, k: int, dtype: str) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     z, y = rng.standard_normal((n, k), np.float32) * 3, rng.integers(0, k, n)
     if dtype == "bfloat16":
-        import ml_dtypes  # JAX brings it
-
+        try:
+            import ml_dtypes
+        except ImportError as error:
+            raise MissingPackageError("NumPy has bfloat16 from ml_dtypes, which JAX brings: pip install ml_dtypes.") from error
         return z.astype(ml_dtypes.bfloat16), y
     return z.astype(dtype), y
 

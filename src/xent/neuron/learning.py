@@ -21,6 +21,9 @@ from xent.outputs.naming import read_activation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST_STEPS = 1_000_000
+"""Steps of one run: all of them are kept."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -156,12 +159,16 @@ class Neuron:
         """Gradient descent on the samples (x, y) from this start, every step kept; the neuron itself stays as it is.
 
         x is a number or a vector like w and y a number; for n samples x is (n, d) and y (n,), and δ is averaged over them.
-        Each of the `steps` updates is w ← w − rate·mean(δx), b ← b − rate·mean(δ).
+        Each of the `steps` updates (a million at most) is w ← w − rate·mean(δx), b ← b − rate·mean(δ).
         """
         output = output_named(output)
         if output.activation.vector:
             raise InputError(f"a neuron has one output, and {output} needs one per class: use {output.cost.name}@sigmoid.")
         rate, steps = positive("rate", rate), whole("steps", steps)
+        if steps > MOST_STEPS:
+            raise InputError(
+                f"a run keeps every step, and so has at most {MOST_STEPS:,} of them, but {steps:,} came: see xent.sweep."
+            )
         xp = namespace(self.w, self.b, x, y)
         w, b, x, y = (numbers(name, v, xp) for name, v in (("w", self.w), ("b", self.b), ("x", x), ("y", y)))
         _check_shapes(w, b, x, y)
@@ -169,8 +176,8 @@ class Neuron:
         def weighted_input(w: Array, b: Array) -> Array:
             return (total(x * w, xp) if w.ndim else x * w) + b
 
-        z, ready, _ = output._ready(weighted_input(w, b), y, None)  # checked once: no step changes a shape or a target
         with quiet():
+            z, ready, _ = output._ready(weighted_input(w, b), y, None)  # checked once: no step changes a shape or a target
             path = [(w, b)]
             for _ in range(steps):
                 delta = output._delta(z, ready, xp)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any
@@ -138,7 +138,9 @@ def plan(data: Data, outputs: Sequence[Any] = OUTPUTS, **choices: Any) -> tuple[
 
 def _outputs(names: Sequence[Any] | str) -> tuple[Output, ...]:
     """The outputs, each able to answer with one number for each class."""
-    chosen = tuple(output_named(one) for one in ([names] if isinstance(names, str) else names))
+    if not isinstance(names, (str, Output, Iterable)):
+        raise InputError(f"outputs are a list of names, such as ['cross-entropy@softmax'], but {names!r} came.")
+    chosen = tuple(output_named(one) for one in ([names] if isinstance(names, (str, Output)) else names))
     if not chosen:
         raise InputError("a race needs at least one output, such as cross-entropy@softmax.")
     for one in chosen:

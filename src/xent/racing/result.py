@@ -13,6 +13,7 @@ import polars as pl
 from xent import __version__
 from xent.data import Data
 from xent.data import load as load_data
+from xent.data.loading import Source
 from xent.errors import InputError, UnknownNameError
 from xent.outputs import Output
 from xent.racing import devices, rates
@@ -114,7 +115,7 @@ class Race:
 
 
 def race(
-    data: str | Path | Data,
+    data: Source,
     outputs: Sequence[str | Output] = OUTPUTS,
     hidden: Sequence[int] | int = (30,),
     rates: Sequence[float] | float | None = None,
@@ -132,8 +133,9 @@ def race(
 ) -> Race:
     """Train networks under each output, from the same starts on the same batches, and say which learns best, or that none does.
 
-    `data` is anything that `xent.data.load` takes (`target` and `missing` are its), `rates` the grid from which each output gets
-    its own best and all get one; seeds after the first are told apart by nothing but chance. `interval` is "t" or "bootstrap-t".
+    `data` is anything that `xent.data.load` takes (`target` and `missing` are its): a name, a file, a pair (x, y) of arrays, a
+    DataFrame. `rates` is the grid from which each output gets its own best and all get one; seeds after the first are told apart by
+    nothing but chance. `interval` is "t" or "bootstrap-t".
     Further choices are those of `Plan`: activation, init, optimiser (sgd, momentum, adam), momentum, l2, batch, tuning_seeds,
     first_seed, goal, shares, resplit, precision (seeds are added until the interval is so narrow), dtype, device.
 

@@ -27,6 +27,9 @@ Progress = Callable[[str, int, int], None]
 FEW = 400_000
 """A race of fewer lane-steps than this is over before other processes have started."""
 
+MOST_JOBS = 64
+"""Processes that may be asked for on any machine: each of them takes memory of its own."""
+
 TOGETHER = 64
 """So many seeds at most learn together on a GPU, whose memory has an end."""
 
@@ -39,8 +42,9 @@ def processes(jobs: int | None) -> int:
     """How many processes share the work: as many as were asked for, or as this machine has cores."""
     if jobs is None:
         return int(cpu_count())
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise InputError(f"jobs is a whole number of processes from 1, but {jobs!r} came.")
+    most = max(MOST_JOBS, 4 * int(cpu_count()))
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= most:
+        raise InputError(f"jobs is a whole number of processes from 1 to {most}, but {jobs!r} came.")
     return jobs
 
 
@@ -78,13 +82,13 @@ class Runner:
             return
         for output in self.outputs:
             _carry(output)
-        with self._engine() as pool:
+        with self._engine(len(todo)) as pool:
             yield from pool(delayed(_run)(self.plan, self.data, self.outputs[heat.side], heat) for heat in todo)
 
     @contextmanager
-    def _engine(self) -> Iterator[Parallel]:
+    def _engine(self, heats: int) -> Iterator[Parallel]:
         if self.cluster is None:
-            with Parallel(self.jobs, backend="loky", return_as="generator_unordered", batch_size=1) as pool:
+            with Parallel(min(self.jobs, heats), backend="loky", return_as="generator_unordered", batch_size=1) as pool:
                 yield pool
             return
         with client(self.cluster), parallel_config(backend="dask", scatter=[self.data]):

@@ -80,7 +80,8 @@ def race_call(found: Race, outputs: str | None = None) -> str:
         extra += f", interval={found.verdict.interval!r}"
     asked = dict(found.data.asked)
     extra += "".join(f", {k}={v!r}" for k, v in asked.items() if k != "data")
-    return f"xent.race({asked.get('data', plan.data)!r}, {outputs or list(plan.outputs)}{extra})"
+    data = repr(asked["data"]) if "data" in asked else "data"  # what was in memory has no name to call it by
+    return f"xent.race({data}, {outputs or list(plan.outputs)}{extra})"
 
 
 def _facts(found: Race, text: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, linear, usual
 from xent.costs import SurprisalCost
-from xent.errors import ArrayKindError, InputError
+from xent.errors import ArrayKindError, InputError, UnknownNameError
 from xent.ops.linear.inputs import MEMORY
 
 
@@ -110,6 +110,8 @@ def linear_cross_entropy(
     tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
     """
     _insist_on_tensors(input=input, linear_weight=linear_weight)
+    if "bias" in more:
+        raise UnknownNameError("option of linear_cross_entropy", "bias", ("linear_bias",))
     ignore = -100 if ignore_index is None else ignore_index
     own: Any = {"weight": weight, "ignore_index": ignore, "reduction": reduction, "label_smoothing": label_smoothing, **more}
     if linear_weight.ndim > 2:

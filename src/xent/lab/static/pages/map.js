@@ -34,7 +34,7 @@ export function map(main, lab, kept) {
   const last = el("span");
   const bar = el("canvas", { width: 256, height: 1, "aria-hidden": "true" });
   const never = el("canvas.never", { width: 26, height: 11, "aria-hidden": "true" });
-  const legend = el("div.scale", {}, el("span", {}, say("map.steps_to_learn"), " 0"), bar, last, never, el("span", {}, say("map.never")));
+  const legend = el("div.scale", {}, el("span", {}, say("map.steps_to_learn"), " 0"), bar, last, el("span.never", {}, never, say("map.never")));
 
   main.append(
     el("div.intro", {}, el("h1", {}, say("map.title")), el("p.lead", {}, ...rich("map.lead"))),
