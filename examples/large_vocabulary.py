@@ -19,13 +19,12 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import xent.torch
 
 WIDTH, CONTEXT = 256, 4
 COSTS = {
-    "all the logits": lambda hidden, weight, target: F.cross_entropy(hidden @ weight.T, target),
+    "all the logits": lambda hidden, weight, target: nn.functional.cross_entropy(hidden @ weight.T, target),
     "xent, in chunks": xent.torch.linear_cross_entropy,
 }
 
