@@ -91,7 +91,10 @@ def resident() -> int:
 
 
 def peak_of(call: Callable[[], Any]) -> int:
-    """Bytes that became resident while the call ran."""
+    """Bytes that became resident while the call ran, what is kept from earlier calls given back before."""
+    from xent.ops import pages
+
+    pages.give_back()
     before, highest, done = resident(), 0, threading.Event()
 
     def watch() -> None:

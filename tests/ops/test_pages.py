@@ -19,9 +19,9 @@ MANY = pages.LARGE // 4
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    pages._kept.clear()
+    pages.give_back()
     yield
-    pages._kept.clear()
+    pages.give_back()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint16", ml_dtypes.bfloat16])

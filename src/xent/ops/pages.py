@@ -53,6 +53,11 @@ def empty_like(array: np.ndarray) -> np.ndarray:
     return empty(tuple(array.shape[axis] for axis in order), array.dtype).transpose(np.argsort(order))
 
 
+def give_back() -> None:
+    """Let the system have what is kept."""
+    _kept.clear()
+
+
 def written(address: int) -> bool:
     """Whether the memory that begins here was in use before, and is no fresh page."""
     piece = _pieces.get(address)
