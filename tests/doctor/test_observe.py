@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -84,6 +84,7 @@ def in_place_after_its_like(names):
 
 
 @settings(max_examples=20, deadline=None)
+@example(names=["relu", "relu"], training=False, with_gradients=False, frozen=False, rude="no", cost="wrong", through_closure=False)
 @given(
     names=st.lists(st.sampled_from(sorted(LAYERS)), max_size=4),
     training=st.booleans(),

@@ -169,7 +169,10 @@ class Runs:
 
 
 def _descend(learning: list[nn.Parameter], cost: Tensor, rate: float) -> None:
-    slopes = torch.autograd.grad(cost, learning, allow_unused=True)
+    try:
+        slopes = torch.autograd.grad(cost, learning, allow_unused=True)
+    except RuntimeError as error:  # an activation in place over what the one before it keeps: PyTorch itself refuses
+        raise CannotTry("raises") from error
     with torch.no_grad():
         for parameter, slope in zip(learning, slopes, strict=True):
             if slope is not None:
