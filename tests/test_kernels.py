@@ -64,6 +64,14 @@ def test_exp_and_log_are_right_to_the_last_digits(dtype):
     size = np.concatenate([np.abs(x), np.exp(small), SPAN[dtype][1] * np.arange(1, 50)]).astype(dtype)
     size = size[size > 0]
     assert worst(elementwise(maths.log)(size), size, mpmath.log) < 1.5
+    normal = size[(size > np.finfo(dtype).tiny) & (size < np.sqrt(np.finfo(dtype).max) / 2)]
+    for place, function, ulps in ((0, mpmath.log, 1.5), (1, lambda v: 1 / v, 3)):
+        assert (
+            worst(
+                elementwise(kernels.compiled(lambda v, both=maths.log_and_inverse, i=place: both(v)[i]))(normal), normal, function
+            )
+            < ulps
+        )
     part = size[size <= 1]
     assert worst(elementwise(maths.log1p)(part), part, mpmath.log1p) < 2
     near = x[np.abs(x) <= maths.near]

@@ -388,19 +388,34 @@ def _exp_near(x: Any) -> Any:
     return number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS)))
 
 
+def _halved(x: Any) -> Any:
+    """(n, f) of x = 2^n·(1 + f), f between √½ − 1 and √2 − 1, for normal x."""
+    bits = bits_of(x)
+    n = whole(whole(bits - SQRT_HALF) >> DIGITS)
+    return real(np.int32(n)), number_of(whole(bits - whole(n << DIGITS))) - real(1)
+
+
+def _log_of_parts(n: Any, f: Any, v: Any) -> Any:
+    """n·log 2 + log(1 + f), v = f/(2 + f)."""
+    square = real(0.5) * f * f
+    tail = v * (square + v * v * log_tail(v * v)) + n * LN2_LOW
+    return n * LN2_HIGH + (f - (square - tail))
+
+
 def _log(x: Any) -> Any:
     """log x over the whole range: within 1 ulp; −inf of 0, nan below."""
     small = x < LEAST
-    bits = bits_of(x * LIFT if small else x)
-    n = whole(whole(bits - SQRT_HALF) >> DIGITS)
-    f = number_of(whole(bits - whole(n << DIGITS))) - real(1)
-    exponent = real(np.int32(n)) - (LIFTED if small else real(0))
-    v = f / (real(2) + f)
-    square = real(0.5) * f * f
-    tail = v * (square + v * v * log_tail(v * v)) + exponent * LN2_LOW
-    y = exponent * LN2_HIGH + (f - (square - tail))
+    n, f = halved(x * LIFT if small else x)
+    y = log_of_parts(n - (LIFTED if small else real(0)), f, f / (real(2) + f))
     y = y if x < real(np.inf) else x  # inf and nan
     return y if x > real(0) else (real(np.nan) if x < real(0) else (-real(np.inf) if x == real(0) else x))
+
+
+def _log_and_inverse(x: Any) -> Any:
+    """(log x, 1/x) by one division, within 1 and 2 ulp; for normal x up to the square root of the greatest number, and nan."""
+    n, f = halved(x)
+    both = real(1) / (x * (real(2) + f))
+    return log_of_parts(n, f, f * x * both), (real(2) + f) * both
 
 
 def _log1p(t: Any) -> Any:
@@ -430,8 +445,11 @@ def mathematics(dtype: str) -> SimpleNamespace:
     names |= {name: real(names[name]) for name in ("TOP", "BOTTOM", "near", "LN2_HIGH", "LN2_LOW", "LOG2E_LOW")}
     names |= {"DIGITS": whole(digits), "BIAS": whole(bias), "LOG2E": real(np.log2(np.e)), "SHIFT": real(1.5 * 2**digits)}
     names |= {"LEAST": np.finfo(real).tiny, "LIFT": real(2.0**54), "LIFTED": real(54), "SQRT_HALF": real(np.sqrt(0.5)).view(whole)}
-    order = {"exp_tail": tails[0], "exp2_part": tails[1], "log_tail": tails[2], "reduced": _reduced, "exp_parts": _exp_parts,
-             "exp_near": _exp_near, "exp": _exp, "log": _log, "log1p": _log1p}  # fmt: skip
+    order: dict[str, Callable[..., Any]] = {
+        "exp_tail": tails[0], "exp2_part": tails[1], "log_tail": tails[2], "reduced": _reduced, "exp_parts": _exp_parts,
+        "exp_near": _exp_near, "exp": _exp, "halved": _halved, "log_of_parts": _log_of_parts, "log": _log,
+        "log_and_inverse": _log_and_inverse, "log1p": _log1p,
+    }  # fmt: skip
     for name, function in order.items():
         names[name] = compiled(specialised(function, f"{name}_{dtype}", **names), freedoms={"contract"})
     return SimpleNamespace(**names)

@@ -244,18 +244,24 @@ def _narrowed(builder: Any, x: Any, storage: str) -> Any:
     return builder.trunc(builder.select(is_nan, _constant(wide, 0x7FC0), rounded), _like(_I16, x))
 
 
-@intrinsic
-def prefetch(typing: Any, address: Any) -> Any:
-    """Ask for the cache line at an address; one that is not there does no harm."""
+def _prefetch(to_write: int) -> Any:
+    @intrinsic
+    def prefetch(typing: Any, address: Any) -> Any:
+        """Ask for the cache line at an address; one that is not there does no harm."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        builder.call(ask, [builder.inttoptr(args[0], pointer), _I32(0), _I32(2), _I32(1)])  # to read, second level, data
-        return context.get_dummy_value()
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = ir.IntType(8).as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
+            ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+            builder.call(ask, [builder.inttoptr(args[0], pointer), _I32(to_write), _I32(2), _I32(1)])  # second level, data
+            return context.get_dummy_value()
 
-    return types.void(types.int64), generate
+        return types.void(types.int64), generate
+
+    return prefetch
+
+
+prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
 
 
 @intrinsic

@@ -79,6 +79,25 @@ def test_hard_numbers_and_odd_sizes(k, dtype):
             assert_twins(z.astype(DTYPES[dtype]), y, z_loss=0.01, label_smoothing=0.1)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("by", [1.0, 1e-25])
+def test_few_classes_of_which_the_target_is_anywhere(dtype, by):
+    """Far below the greatest, as far as exponentials of differences go, and beyond: each row as exact as alone."""
+    ends = (0, 1, 17, 30.9, 31.1, 86, 200) if dtype == "float32" else (0, 1, 36, 300, 659, 661, 1400)
+    z = np.random.default_rng(0).normal(scale=3, size=(70, 7)).astype(dtype)
+    z[[3, 8, 20, 33, 40, 65, 69], 2] = z.max() + np.asarray(ends, dtype)
+    y = np.arange(70) % 7
+    digits = 2.5e-6 if dtype == "float32" else 1e-15
+    cost, grad = (
+        xent.cross_entropy_and_grad(z, y, reduction="sum") if by == 1 else xent.cross_entropy_and_grad(z, y, denominator=1 / by)
+    )
+    exact = [row(one, int(c), digits=700) for one, c in zip(z, y, strict=True)]
+    assert float(abs(cost / by / sum(value for value, *_ in exact) - 1)) <= digits
+    for found, (_, slopes, *_) in zip(grad, exact, strict=True):
+        for g, slope in zip(found, slopes, strict=True):
+            assert abs(float(g) - slope * by) <= digits * abs(slope * by) + float(np.finfo(dtype).smallest_subnormal)
+
+
 def test_a_large_vocabulary():
     z = np.random.default_rng(0).normal(scale=4, size=(3, 128_256)).astype(np.float32)
     assert_twins(z, np.asarray([5, 128_255, -100]), stats=STATISTICS)

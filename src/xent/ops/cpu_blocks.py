@@ -48,22 +48,32 @@ def _divided(high: Any, low: Any, t: Any) -> Any:
     return q, (fused(-q, t, high) + low) / t
 
 
-def _exp_below(high: Any, low: Any) -> Any:
-    """e^(high + low) for high ≤ 0, within 2 ulp, subnormal results included; nan of nan. Made 2⁶⁴ times as large, and put down."""
+def _power(high: Any, low: Any) -> Any:
+    """e^(high + low) from FLOOR to HIGH, within 2 ulp, subnormal results included: made 2⁶⁴ times as large, and put down."""
     k = fused(high, LOG2E, LIFTED_SHIFT)
     n = k - LIFTED_SHIFT
     f = fused(low, LOG2E, fused(high, LOG2E_LOW, fused(high, LOG2E, -n)))
-    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
-    return ZERO if high < FLOOR else (v if high >= FLOOR else high)
+    return number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
 
 
-def _exp_rounded(high: Any, low: Any) -> Any:
-    """`_exp_below` where low is 0: float32's differences are taken as rounded."""
+def _power_rounded(high: Any, low: Any) -> Any:
+    """`_power` where low is 0: float32's differences are taken as rounded."""
     k = fused(high, LOG2E, LIFTED_SHIFT)
     n = k - LIFTED_SHIFT
     f = fused(high, LOG2E_LOW, fused(high, LOG2E, -n))
-    v = number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
+    return number_of(whole(bits_of(exp2_part(f)) + whole(bits_of(k) << DIGITS))) * DROP
+
+
+def _exp_below(high: Any, low: Any) -> Any:
+    """e^(high + low) for high ≤ 0; nan of nan."""
+    v = power(high, low)
     return ZERO if high < FLOOR else (v if high >= FLOOR else high)
+
+
+def _exp_towards(high: Any, low: Any) -> Any:
+    """e^(high + low) for high up to HIGH; ∞ of what is beyond, and of nan."""
+    v = power(high, low)
+    return ZERO if high < FLOOR else (v if high < HIGH else -NINF)
 
 
 def _capped(v: Any, cap: Any) -> Any:
@@ -282,7 +292,13 @@ def _surveyed(e: Any, v: Any, f: Any, b: Any, m: Any, z_t: Any, before: Any, n: 
 
 # ── what stands for the names ──────────────────────────────────────────────────────────────────────────────────────────
 
-INLINED: dict[str, Callable[..., Any]] = {"exp_below": _exp_below, "capped": _capped, "cap_slope": _cap_slope, "divided": _divided}
+INLINED: dict[str, Callable[..., Any]] = {
+    "power": _power,
+    "exp_below": _exp_below,
+    "capped": _capped,
+    "cap_slope": _cap_slope,
+    "divided": _divided,
+}
 CALLED: dict[str, Callable[..., Any]] = {
     "exp_of_gap": _exp_of_gap, "settled": _settled,
     "power_of_gap": _power_of_gap, "phi": _phi, "load": _load, "load_capped": _load_capped,
@@ -313,13 +329,16 @@ def names(storage: str) -> dict[str, Any]:
         "FLOOR": known["BOTTOM"],
         "LIFTED_SHIFT": known["SHIFT"] + real(64),
         "DROP": real(2.0**-64),
+        "HIGH": real(31 if dtype == "float32" else 660),
     }
     known["plus"] = compiled(specialised(_plus, f"plus_{dtype}"), freedoms={"reassoc", "nsz"})
     known["gap"] = compiled(specialised(_gap64 if dtype == "float64" else _gap32, f"gap_{dtype}", **known), freedoms=())
     for name, function in INLINED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), freedoms=())
-    exp_rounded = compiled(specialised(_exp_rounded, f"exp_rounded_{storage}", **known), freedoms=())
-    known["exp_of_two"] = known["exp_below"] if dtype == "float64" else exp_rounded
+    rounded = compiled(specialised(_power_rounded, f"power_rounded_{storage}", **known), freedoms=())
+    of_gaps = known if dtype == "float64" else known | {"power": rounded}
+    for name, function in (("exp_of_two", _exp_below), ("exp_towards", _exp_towards)):
+        known[name] = compiled(specialised(function, f"{name}_{storage}", **of_gaps), freedoms=())
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
     return known

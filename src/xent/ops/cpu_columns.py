@@ -1,7 +1,9 @@
 """Cross-entropy of rows with few classes, fused: a vector is made of rows, so that ten classes fill it as well as a thousand.
 
 LANES rows are laid out class by class in the first-level cache; every loop goes over the rows of one class. The formulas are those
-of `cpu_rows`, for class indices without smoothing, softcap, temperature, φ and statistics; the rest goes there.
+of `cpu_rows`, for class indices without smoothing, softcap, temperature, φ and statistics; the rest goes there. Logits are measured
+against the target's, so that nobody has to look for the greatest: s = Σ_{j≠t} e^(z_j − z_t) costs log1p(s). Where a row is so wrong
+that this is beyond the number type, its batch is done once more against the greatest.
 Names that are not defined here (real, peek, exp_below, …) are filled in by `specialised`.
 """
 
@@ -79,6 +81,17 @@ def _aimed(job: Any, target: Any, n: Any, lanes: Any) -> Any:
     return ignored, odd
 
 
+def _own(k: Any, lanes: Any) -> None:
+    """The targets' logits; the first class's where there is no target."""
+    for r in range(LANES):
+        poke(lanes, AT + r, peek(lanes, FIRST + r))
+    for j in range(1, k):
+        own = real(np.int32(j))
+        for r in range(LANES):
+            v, before = peek(lanes, FIRST + j * LANES + r), peek(lanes, AT + r)
+            poke(lanes, AT + r, v if peek(lanes, TARGET + r) == own else before)
+
+
 def _greatest(k: Any, lanes: Any) -> None:
     for r in range(LANES):
         poke(lanes, PEAK + r, NINF)
@@ -94,35 +107,43 @@ def _greatest(k: Any, lanes: Any) -> None:
 def _sums(k: Any, lanes: Any) -> None:
     """e^(z − m) of all classes, and their sum without the target's."""
     for r in range(LANES):
-        m = peek(lanes, PEAK + r)
+        m = peek(lanes, BASE + r)
         poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
     for j in range(k):
         at, own = FIRST + j * LANES, real(np.int32(j))
         for r in range(LANES):
-            high, low = gap(peek(lanes, at + r), peek(lanes, PEAK + r))
-            x, before = exp_of_two(high, low), peek(lanes, SUM + r)
+            high, low = gap(peek(lanes, at + r), peek(lanes, BASE + r))
+            x, before = exponential(high, low), peek(lanes, SUM + r)
             poke(lanes, at + r, x)
             poke(lanes, SUM + r, before if peek(lanes, TARGET + r) == own else before + x)
+
+
+def _known(lanes: Any) -> Any:
+    """Whether all sums are finite, and no row's factor so small that a share of it would lose digits."""
+    nothing = ZERO
+    for r in range(LANES):
+        by = abs(peek(lanes, WEIGHT + r) * peek(lanes, SCALE + r))
+        nothing = plus(nothing, ZERO * peek(lanes, SUM + r) + (ONE if by < SMALL and by > ZERO else ZERO))
+    return nothing == ZERO
 
 
 def _prices(lanes: Any, z_loss: Any) -> None:
     """The cost of each row; EACH is what its exponentials are multiplied by, OWN the target's gradient."""
     for r in range(LANES):
-        m, z_t, s = peek(lanes, PEAK + r), peek(lanes, AT + r), peek(lanes, SUM + r)
+        m, z_t, s = peek(lanes, BASE + r), peek(lanes, AT + r), peek(lanes, SUM + r)
         w, by = peek(lanes, WEIGHT + r), peek(lanes, SCALE + r)
-        top = z_t == m
+        top = BASE == AT or z_t == m
         high, low = gap(z_t, m)
         e_t = ONE if top else exp_below(high, low)
         total = s + e_t
-        share = ONE / total
-        log_total = log(total) + ((s - (total - ONE)) * share if top else ZERO)
+        log_total, share = log_and_inverse(total)
+        log_total += (s - (total - ONE)) * share if top else ZERO
         lse = m + log_total
         price = w * (log_total + (ZERO if top else m - z_t)) if w != ZERO else s - s
         pull = TWO * z_loss * lse if z_loss > ZERO else ZERO
-        by = by * share
         poke(lanes, COST + r, price + (z_loss * lse * lse if z_loss > ZERO else ZERO))
-        poke(lanes, EACH + r, (w + pull) * by)
-        poke(lanes, OWN + r, (e_t * pull - w * s) * by)
+        poke(lanes, EACH + r, (w + pull) * by * share)
+        poke(lanes, OWN + r, pull * by * (e_t * share) - w * by * (s * share))
 
 
 def _gradients(k: Any, lanes: Any) -> None:
@@ -142,6 +163,22 @@ def _cleared(k: Any, n: Any, lanes: Any) -> None:
                 poke(lanes, FIRST + j * LANES + r, ZERO)
 
 
+def _lines(at: Any, bytes: Any, third: Any) -> None:
+    """A third of the cache lines are asked for."""
+    each = (bytes + 3 * LINE - 1) // (3 * LINE) * LINE
+    for i in range(third * each, (third + 1) * each, LINE):
+        prefetch(at + i)
+
+
+def _ahead(job: Any, z_class: Any, g_class: Any, first: Any, third: Any) -> None:
+    """A third of the next rows' logits, and of the gradient that is about to be written, are asked for, if rows lie close."""
+    close = 2 * job.classes * SIZE
+    if z_class == SIZE and job.z_row <= close:
+        lines(job.z + (first + LANES) * job.z_row, LANES * job.z_row, third)
+    if job.g != 0 and g_class == SIZE and job.g_row <= close:
+        lines_to_write(job.g + first * job.g_row, LANES * job.g_row, third)
+
+
 def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost: Any, start: Any, stop: Any, scratch: Any) -> Any:
     """The rows from start to stop; how many of them have a target that is none. `scratch` is as large as `scratch_size` says."""
     k, wrong, e = job.classes, 0, scratch + FIRST * WIDE
@@ -153,14 +190,23 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
     for first in range(start, stop, LANES):
         n = min(LANES, stop - first)
         gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
+        ahead(job, z_class, g_class, first, 0)
         ignored, odd = aimed(job, target[first : first + n], n, scratch)
-        greatest(k, scratch)
         wrong += odd
         if job.scale_step != 0:
             for r in range(n):
                 poke(scratch, SCALE + r, scale[first + r])
-        sums(k, scratch)
-        prices(scratch, job.z_loss)
+        own(k, scratch)
+        ahead(job, z_class, g_class, first, 1)
+        sums_by_own(k, scratch)
+        ahead(job, z_class, g_class, first, 2)
+        if job.z_loss == ZERO and known(scratch):
+            prices_by_own(scratch, ZERO)
+        else:
+            gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
+            greatest(k, scratch)
+            sums(k, scratch)
+            prices(scratch, job.z_loss)
         if job.g != 0:
             gradients(k, scratch)
         if ignored + odd > 0:
@@ -186,11 +232,12 @@ def scratch_size(classes: int) -> int:
 CALLED: dict[str, Callable[..., Any]] = {
     "gather": _gather,
     "scatter": _scatter,
-    "greatest": _greatest,
-    "sums": _sums,
-    "prices": _prices,
-    "gradients": _gradients,
+    "ahead": _ahead,
     "aimed": _aimed,
+    "own": _own,
+    "greatest": _greatest,
+    "known": _known,
+    "gradients": _gradients,
     "cleared": _cleared,
 }
 
@@ -200,9 +247,17 @@ def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
     known = cpu_blocks.names(storage)
     inner = memory.accesses(storage)
-    known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP}
-    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter}
-    for name, function in CALLED.items():
-        known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
+    known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP, "SMALL": known["real"](1e-17)}
+    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter, "prefetch_to_write": memory.prefetch_to_write}
+    called = [(name, function, known) for name, function in CALLED.items()]
+    known["lines"], known["lines_to_write"] = (
+        compiled(specialised(_lines, name, LINE=memory.LINE, prefetch=ask))
+        for name, ask in (("lines", memory.prefetch), ("lines_to_write", memory.prefetch_to_write))
+    )
+    for ending, base, exponential in (("", PEAK, known["exp_of_two"]), ("_by_own", AT, known["exp_towards"])):
+        measured = known | {"BASE": base, "exponential": exponential}
+        called += [("sums" + ending, _sums, measured), ("prices" + ending, _prices, measured)]
+    for name, function, names in called:
+        known[name] = compiled(specialised(function, f"{name}_{storage}", **names), inline=False, freedoms={"contract"})
     columns = compiled(specialised(_columns, f"columns_{storage}", **known), inline=False, freedoms={"contract"})
     return cached(columns, __file__, cpu_blocks.__file__, memory.__file__)
