@@ -57,6 +57,7 @@ def accesses(storage: str) -> SimpleNamespace:
     @intrinsic
     def peek(typing: Any, address: Any, i: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            _widen(builder.function)
             return _widened(builder, builder.load(_place(builder, kind, args)), storage)
 
         return real(types.int64, types.int64), generate

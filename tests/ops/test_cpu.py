@@ -145,12 +145,12 @@ def test_over_the_logits_with_a_scale_for_each_row(k, dtype):
 
 @pytest.mark.parametrize("past", [True, False])
 def test_a_gradient_too_large_for_the_caches(past, monkeypatch):
-    monkeypatch.setattr(cpu, "STREAMED", past)
-    monkeypatch.setattr(cpu, "FAR", 0)
+    monkeypatch.setattr(pages, "STREAMED", past)
+    monkeypatch.setattr(pages, "FAR", 0)
     z = np.random.default_rng(0).normal(size=(130, 33_333)).astype(np.float32)
     y = np.arange(130)
     grad = xent.cross_entropy_and_grad(z, y, reduction="none")[1]
-    assert grad.nbytes > cpu.CACHED
+    assert grad.nbytes > pages.CACHED
     few = [0, 64, 129]
     right = xent.cross_entropy_and_grad(z[few], y[few], reduction="none")[1]
     np.testing.assert_allclose(grad[few], right, rtol=1e-6)

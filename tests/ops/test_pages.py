@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import xent
-from xent.ops import cpu, pages
+from xent.ops import cpu_usual, pages
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="this system has no anonymous memory of its own")
 MANY = pages.LARGE // 4
@@ -115,7 +115,7 @@ def test_a_thread_that_an_interrupted_call_left_behind_keeps_its_memory(monkeypa
         left.append(call)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cpu, "together", interrupted)
+    monkeypatch.setattr(cpu_usual, "together", interrupted)
     kept = pages.empty((MANY,), np.float32)
     at = kept.ctypes.data
     del kept

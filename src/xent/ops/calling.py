@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+import numpy as np
+
 from xent.arrays import Array, Numbers, library
 from xent.ops import plain
 from xent.ops.inputs import Problem, check_values, read
@@ -34,6 +36,8 @@ def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) 
     >>> float(cost), int(stats["rank"][0]), float(stats["margin"][0])
     (20.0, 3, -20.0)
     """
+    if type(logits) is type(target) is np.ndarray and (usual := _usual(logits, target, options, False)):
+        return usual[0]
     problem = read(logits, target, Options.of(options))
     cost, stats = _path(problem).cross_entropy(problem)
     return (cost, stats) if problem.options.stats else cost
@@ -49,10 +53,18 @@ def cross_entropy_and_grad(logits: Numbers, target: Numbers, **options: Unpack[C
     >>> grad
     array([[ 0.25, -0.75,  0.25,  0.25]])
     """
+    if type(logits) is type(target) is np.ndarray and (usual := _usual(logits, target, options, True)):
+        return usual
     problem = read(logits, target, Options.of(options))
     cost, grad, stats = _path(problem).cross_entropy_and_grad(problem)
     grad = problem.back(grad)
     return (cost, grad, stats) if problem.options.stats else (cost, grad)
+
+
+def _usual(logits: Any, target: Any, options: Any, graded: bool) -> tuple[Any, ...] | None:
+    from xent.ops import cpu_usual  # Numba is loaded when first used
+
+    return cpu_usual.of_arrays(logits, target, options, graded)
 
 
 def _path(problem: Problem) -> Any:

@@ -11,27 +11,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_name
 
 from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
-from xent.kernels import aligned, share_out, threads, together
+from xent.kernels import aligned, share_out
 from xent.memory import STORAGE, address, computed
-from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, pages, plain, reduction
+from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, cpu_usual, pages, plain, reduction
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
 
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
-CACHED, FAR = 1 << 24, 1 << 26
-"""Bytes of gradient that may still be in a cache when it is read next: CACHED in any case; FAR are in none, if not just zeroed."""
-STREAMED = get_host_cpu_name().startswith("znver")
-"""Whether fresh memory, zeroed by the system, is in no cache, as on AMD's processors (docs/log.md)."""
-PORTION = GRAIN // 2
-"""Logits of a part that costs no more to take than to count to it."""
-LOOKS = 50_000
-"""How often a thread that is done looks whether the others are, before it sleeps: about a millisecond."""
 NONE = np.zeros(0, np.int64)
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
@@ -92,60 +83,17 @@ def at_once(
 
     Arguments as in `fused`, where `straight` holds.
     """
-    k, dtype = z.shape[-1], np.dtype(computed(storage))
-    few = cpu_columns.knows(options, True, k)
+    dtype = np.dtype(computed(storage))
     y, weight = np.ascontiguousarray(target, np.int64), None if weight is None else np.ascontiguousarray(weight, dtype)
-    z_at, z_row, z_class = _steps(z)
-    g_at, g_row, g_class = (0, 0, 0) if grad is None else _steps(grad)
-    y_at, w_at = address(y), 0 if weight is None else address(weight)
-    n, choices, how = y.size, cpu_batch.choices(options), cpu_batch.REDUCTIONS[options.reduction]
-    cost = np.empty(y.shape if how == cpu_batch.NONE else (), dtype)
-    if n * k < GRAIN:
-        loop = cpu_batch.kernel(storage, few)
-        odd = loop(z_at, z_row, z_class, n, k, y_at, w_at, *choices, how, 1.0, False, address(cost), g_at, g_row, g_class)
-        return None if odd else cost[()]
-    where, steps = (z_at, y_at, w_at, address(cost), g_at), (g_row, g_class)
-    held = [z, y, weight, grad, cost]
-    past = grad is not None and g_at != z_at and past_caches(grad.nbytes, g_at)
-    found = in_parts((storage, few), (z_row, z_class, n, k), choices, how, past, where, steps, held)
-    return found if found is None or how != cpu_batch.NONE else cost
+    cost = np.empty(y.shape if options.reduction == "none" else (), dtype)
+    made = cpu_usual.plan(storage, (*_steps(z), y.size, z.shape[-1]), options, (0, 0) if grad is None else _steps(grad))
+    where = (address(z), address(y), 0 if weight is None else address(weight), address(cost), 0 if grad is None else address(grad))
+    return cost[()] if cpu_usual.run(made, where, [z, y, weight, grad, cost]) else None
 
 
-def in_parts(key: Any, sizes: Any, choices: Any, how: int, past: bool, where: Any, steps: Any, held: list[Any]) -> Any:
-    """`at_once` by addresses, in threads: the sum or the mean of the costs, None if a target is none.
-
-    key      storage type, and whether rows are of few classes
-    sizes    bytes from row to row of the logits and from class to class; rows; classes
-    where    the addresses of logits, targets, weights (0 for none), costs (used where nothing is reduced), gradient (0 for none)
-    steps    as the first two sizes, of the gradient
-    held     what has that memory: whoever is still at work when Ctrl-C ends the call keeps it; let go of when all is done
-    """
-    n, k = sizes[2:]
-    z, y, weight, cost, g = where
-    rows, state = _grain(n, k, PORTION, 16), np.zeros(len(cpu_batch.STATE), np.int64)
-    sums = np.zeros(-(-n // rows))
-    given = (z, *sizes, y, weight, *choices, how, past, cost, g, *steps, rows, address(state), address(sums))
-    loop = cpu_batch.shared(*key)
-
-    def work(i: int, _held: Any = (held, state, sums)) -> None:
-        loop(*given, i == 0, LOOKS)
-
-    together(work, min(threads(), sums.size), lambda: state[cpu_batch.DONE] == n)
-    held.clear()
-    if state[cpu_batch.ODD]:
-        return None
-    with quiet():
-        return np.dtype(computed(key[0])).type(sums.sum() / state.view(np.float64)[cpu_batch.BY])
-
-
-def _steps(x: np.ndarray) -> tuple[int, int, int]:
-    """Where a mergeable array begins, and the bytes from row to row and from class to class."""
-    return address(x), x.strides[-2] if x.ndim > 1 else 0, x.strides[-1]
-
-
-def past_caches(size: int, at: int) -> bool:
-    """Whether a gradient of so many bytes is better written past the caches: too large for them, and no pages just zeroed."""
-    return size > CACHED and (STREAMED or (size >= FAR and pages.written(at)))
+def _steps(x: np.ndarray) -> tuple[int, int]:
+    """The bytes from row to row and from class to class of a mergeable array."""
+    return x.strides[-2] if x.ndim > 1 else 0, x.strides[-1]
 
 
 def named(table: np.ndarray, names: Any, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -222,7 +170,7 @@ def _rows(
     hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
     kind, parameter = SHAPES[type(options.shape)]
     weight = None if weight is None else np.ascontiguousarray(weight, dtype)
-    past = grad is not None and address(grad) != address(z) and past_caches(grad.nbytes, address(grad))
+    past = grad is not None and address(grad) != address(z) and pages.past_caches(grad.nbytes, address(grad))
     shared = (
         0 if weight is None else address(weight), classes, k - classes, options.ignore_index,
         past, int(scale.size > 1),
@@ -269,15 +217,8 @@ def _rows(
     if here:
         work(0, n)
     else:
-        share_out(work, n, _grain(n, k, GRAIN, 4))
+        share_out(work, n, cpu_usual.grain(n, k, GRAIN, 4))
     return not wrong
-
-
-def _grain(n: int, k: int, portion: int, each: int) -> int:
-    """The rows of a part: so many parts for each thread, fewer where they would have fewer logits, and all of one size."""
-    workers = threads()
-    parts = min(each * workers, n * k // portion) // workers * workers or 1
-    return -(-n // (parts * cpu_columns.LANES)) * cpu_columns.LANES if n >= parts * cpu_columns.LANES else -(-n // parts) or 1
 
 
 def _mergeable(x: np.ndarray) -> bool:

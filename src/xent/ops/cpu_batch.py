@@ -167,6 +167,16 @@ def _shared(
                 break
 
 
+def _closed(state: Any, sums: Any, parts: Any, reduction: Any, cost: Any) -> Any:
+    """The cost of a batch whose parts are all done, written where something is reduced; how many targets are none."""
+    total, lost = np.float64(0), np.float64(0)
+    for i in range(parts):
+        total, lost = carried(total, lost, peek_sum(sums, i))
+    if reduction != NONE:
+        poke(cost, 0, real((total + lost if np.isfinite(total) else total) / peek_sum(state, BY)))
+    return advance(state + 8 * ODD, 0)
+
+
 def knows(options: Options, hard: bool) -> bool:
     """Whether the kernel has these options, weights among them."""
     many = options.shape or options.softcap or options.temperature != 1 or options.valid_classes or options.stats
@@ -213,3 +223,11 @@ def count(dtype: str) -> Kernel:
     known = {"peek": memory.accesses(dtype).peek}
     counted = compiled(specialised(_counted, f"counted_{dtype}", **known), inline=False, freedoms=())
     return cached(counted, __file__, memory.__file__)
+
+
+@cache
+def closed(dtype: str) -> Kernel:
+    """`_closed` for costs of one type."""
+    known = {"poke": memory.accesses(dtype).poke, "real": np.dtype(dtype).type, "peek_sum": memory.accesses("float64").peek}
+    known["carried"] = compiled(_carried, freedoms=())
+    return cached(compiled(specialised(_closed, f"closed_{dtype}", **known), inline=False, freedoms=()), __file__, memory.__file__)

@@ -1,7 +1,8 @@
 """Costs of rows whose logits pass by, some classes at a time, and are gone: three numbers a row are carried along.
 
 For class indices and no gradient; the formulas are those of `cpu_rows`, whose blocks these are. m is the greatest logit so far, s
-the sum of e^((z − m)/T) over all classes but the target's, z_t the target's logit.
+the sum of e^((z − m)/T) over all classes, both without the target's, z_t the target's logit. A block is measured against the m of
+those before it, so that it is read once; where it goes far beyond that, it is read again.
 Names that are not defined here (peek, load, …) are filled in by `specialised`.
 """
 
@@ -37,7 +38,7 @@ class Passing:
         self.carried[:] = -np.inf, 0, -np.inf
 
     def see(self, z: np.ndarray, at: int, here: bool) -> None:
-        """Logits (rows, some classes), which lie side by side; `here`, by the calling thread alone."""
+        """Logits (rows, some classes), which lie side by side; the targets' are overwritten. `here`: by the calling thread alone."""
         real, o = self.carried.dtype.type, self.options
         fold, size = _kernels(str(self.carried.dtype))[0], z.shape[1]
 
@@ -68,20 +69,28 @@ def _fold(
 ) -> None:
     """The classes from `first` on, for the rows from start to stop."""
     v, e = scratch, scratch + BLOCK * WIDE
+    simple = cap == ZERO and t == ONE
     for row in range(start, stop):
         m, s, z_t, pivot = carried[row, 0], carried[row, 1], carried[row, 2], target[row] - first
         for at in range(0, size, BLOCK):
             n = min(BLOCK, size - at)
-            width = (n + STEP - 1) // STEP * STEP
             here = z + row * z_row + at * SIZE
+            if at <= pivot < at + n:
+                z_t = peek_z(here, pivot - at)
+                z_t = z_t if cap == ZERO else capped(z_t, cap)
+                poke_g(here, pivot - at, NINF)
+            some, most = powers(here, m, n) if simple and m > NINF else (NAN, NINF)
+            if some < -NINF:
+                s += some
+                if most > m:
+                    m, s = most, s * exp_of_gap(m, most, t)
+                continue
+            width = (n + STEP - 1) // STEP * STEP
             most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
             if most > m:
                 s = s * exp_of_gap(m, most, t) if m > NINF else s
                 m = most
             base = m if m > NINF else ZERO
-            if at <= pivot < at + n:
-                z_t = peek(v, pivot - at)
-                poke(v, pivot - at, NINF)
             if t == ONE:
                 s += exponentials(v, base, width, e)
             else:
@@ -89,10 +98,23 @@ def _fold(
         carried[row, 0], carried[row, 1], carried[row, 2] = m, s, z_t
 
 
+def _powers(z: Any, m: Any, n: Any) -> Any:
+    """Σ e^(z − m), ∞ where a logit is far beyond m, or none to compare with; and the greatest logit."""
+    s, most = ZERO, NINF
+    for i in range(n):
+        x = peek_z(z, i)
+        high, low = gap(x, m)
+        s = plus(s, exp_towards(high, low))
+        most = larger(most, x)
+    return s, most
+
+
 def _settle(carried: Any, target: Any, weight: Any, ignore: Any, t: Any, z_loss: Any, out: Any) -> None:
     """What the rows come to."""
     for row in range(len(out)):
         m, s, z_t = carried[row, 0], carried[row, 1], carried[row, 2]
+        if z_t > m:
+            m, s = z_t, s * exp_of_gap(m, z_t, t)
         if target[row] == ignore:
             out[row] = ZERO
         elif not (m > NINF and m < -NINF):
@@ -121,6 +143,7 @@ def _join(carried: Any, more: Any, t: Any) -> None:
 def _kernels(dtype: str) -> list[Kernel]:
     """`_fold`, `_settle` and `_join` for one number type."""
     known, made = cpu_blocks.names(dtype), []
+    known["powers"] = compiled(specialised(_powers, f"powers_{dtype}", **known), inline=False, freedoms={"contract"})
     functions: dict[str, Callable[..., Any]] = {"fold": _fold, "settle": _settle, "join": _join}
     for name, function in functions.items():
         one = compiled(specialised(function, f"{name}_{dtype}", **known), inline=False, freedoms={"contract"})

@@ -14,6 +14,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 LARGE = 1 << 20
 """Bytes from which memory is kept; below, malloc does the same."""
@@ -29,6 +30,10 @@ ASIDE = 2048
 """Bytes, half a page."""
 MARKED = 1 << 24
 """Bytes from which memory is worth telling the system that it may have it: to tell takes up to 70 µs."""
+CACHED, FAR = 1 << 24, 1 << 26
+"""Bytes of gradient that may still be in a cache when it is read next: CACHED in any case; FAR are in none, if not just zeroed."""
+STREAMED = get_host_cpu_name().startswith("znver")
+"""Whether fresh memory, zeroed by the system, is in no cache, as on AMD's processors (docs/log.md)."""
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -62,6 +67,11 @@ def written(address: int) -> bool:
     """Whether the memory that begins here was in use before, and is no fresh page."""
     piece = _pieces.get(address)
     return piece is not None and piece.written
+
+
+def past_caches(size: int, at: int) -> bool:
+    """Whether a gradient of so many bytes is better written past the caches: too large for them, and no pages just zeroed."""
+    return size > CACHED and (STREAMED or (size >= FAR and written(at)))
 
 
 class _Piece(mmap.mmap):

@@ -1,4 +1,4 @@
-"""The usual batch without ceremony: class indices on logits of shape (N, K), by `ops.cpu_batch`.
+"""The usual batch without ceremony: class indices on logits of shape (N, K), by `ops.cpu_usual`.
 
 At 32 × 10 the kernel takes 4 µs, PyTorch's own cost 6 and its way through autograd 30: nothing may be looked at twice here. What
 follows from shapes, dtypes and options is worked out once and kept. Whatever is out of the ordinary, a wrong target included, is
@@ -7,7 +7,6 @@ left to the way for all, which says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,25 +17,15 @@ from xent.bindings.torch import fused, states
 from xent.bindings.torch.attached import at_once, attach
 from xent.errors import XentError
 from xent.memory import STORAGE, computed
-from xent.ops import cpu, cpu_batch, cpu_columns
+from xent.ops import cpu_columns, cpu_usual
 from xent.ops.inputs import read
 from xent.ops.options import Options
 
 
-class Plan(NamedTuple):
+class Known(NamedTuple):
     """What is known of a batch before its numbers are."""
 
-    loop: Callable[..., int] | None
-    """For a batch of which a second thread would not be worth it."""
-    key: tuple[str, bool]
-    """The storage type, and whether rows are of few classes."""
-    sizes: tuple[int, int, int, int]
-    """Bytes from row to row and from class to class; rows; classes."""
-    choices: tuple[int, float, float]
-    """The class that is ignored, smoothing, z-loss."""
-    reduction: int
-    steps: tuple[int, int]
-    """Of the gradient, in bytes."""
+    plan: cpu_usual.Plan
     cost: Tensor
     """One like it."""
     rest: tuple[bool, Options, Any]
@@ -55,45 +44,34 @@ def cost(
     if not (states.ordinary(z) and states.ordinary(y) and states.computing(weight)) or z.is_neg() or not y.is_contiguous():
         return None
     try:
-        plan = _plan(z.shape, z.stride(), z.dtype, y.shape, y.dtype, ignore_index, reduction, label_smoothing)
+        known = _known(z.shape, z.stride(), z.dtype, y.shape, y.dtype, ignore_index, reduction, label_smoothing)
     except TypeError:  # something that cannot be kept came for a number
         return None
-    if plan is None:
-        return None
-    if weight is not None and not _fits(weight, plan):
+    if known is None or (weight is not None and not _fits(weight, known)):
         return None
     wanted = z.requires_grad and torch.is_grad_enabled()
     grad = fused.fresh(z) if wanted and at_once(reduction, z.dtype) else None
-    value = torch.empty_like(plan.cost)
-    z_at, y_at, w_at, cost_at = z.data_ptr(), y.data_ptr(), 0 if weight is None else weight.data_ptr(), value.data_ptr()
-    g_at = 0 if grad is None else grad.data_ptr()
-    if plan.loop is not None:
-        if plan.loop(z_at, *plan.sizes, y_at, w_at, *plan.choices, plan.reduction, 1.0, False, cost_at, g_at, *plan.steps):
-            return None
-    else:
-        past = grad is not None and cpu.past_caches(grad.nbytes, g_at)
-        where, held = (z_at, y_at, w_at, cost_at, g_at), [z, y, weight, value, grad]
-        found = cpu.in_parts(plan.key, plan.sizes, plan.choices, plan.reduction, past, where, plan.steps, held)
-        if found is None:
-            return None
-        if plan.reduction != cpu_batch.NONE:
-            value.fill_(float(found))
+    value = torch.empty_like(known.cost)
+    weight_at, grad_at = 0 if weight is None else weight.data_ptr(), 0 if grad is None else grad.data_ptr()
+    where = z.data_ptr(), y.data_ptr(), weight_at, value.data_ptr(), grad_at
+    if not cpu_usual.run(known.plan, where, [z, y, weight, value, grad]):
+        return None
     if not wanted:
         return value
-    return attach(z, (y, weight, plan.rest, [value] if grad is None else [grad, value]))
+    return attach(z, (y, weight, known.rest, [value] if grad is None else [grad, value]))
 
 
-def _fits(weight: Any, plan: Plan) -> bool:
+def _fits(weight: Any, known: Known) -> bool:
     """Whether the kernel can read the weights, and nobody wants a derivative by them."""
-    if not states.ordinary(weight) or weight.dtype is not plan.cost.dtype or weight.requires_grad or weight.is_neg():
+    if not states.ordinary(weight) or weight.dtype is not known.cost.dtype or weight.requires_grad or weight.is_neg():
         return False
-    return tuple(weight.shape) == plan.sizes[-1:] and weight.is_contiguous()
+    return tuple(weight.shape) == known.plan.sizes[-1:] and weight.is_contiguous()
 
 
 @lru_cache(maxsize=256, typed=True)
-def _plan(
+def _known(
     shape: Any, strides: Any, dtype: Any, y_shape: Any, y_dtype: Any, ignore: Any, reduction: Any, smoothing: Any
-) -> Plan | None:
+) -> Known | None:
     """How to go about a batch; None where not here."""
     name, k = str(dtype).removeprefix("torch."), shape[-1] if shape else 0
     if not 1 <= len(shape) <= 2 or not shape.numel() or y_dtype is not torch.int64 or name not in STORAGE:
@@ -104,17 +82,12 @@ def _plan(
         problem = read(like, torch.empty(y_shape, dtype=y_dtype, device="meta"), options)
     except XentError:
         return None
-    size, few = STORAGE[name], cpu_columns.knows(options, True, k)
+    size = STORAGE[name]
     row, step = _steps(problem.logits.stride(), size)
-    if not few and k > 1 and step != size:
+    if not cpu_columns.knows(options, True, k) and k > 1 and step != size:
         return None
-    return Plan(
-        loop=cpu_batch.kernel(name, few) if shape.numel() < cpu_batch.GRAIN else None,
-        key=(name, few),
-        sizes=(row, step, y_shape.numel(), k),
-        choices=cpu_batch.choices(options),
-        reduction=cpu_batch.REDUCTIONS[reduction],
-        steps=_steps(torch.empty_like(problem.logits).stride(), size),
+    return Known(
+        plan=cpu_usual.plan(name, (row, step, y_shape.numel(), k), options, _steps(torch.empty_like(like).stride(), size)),
         cost=torch.empty(y_shape if reduction == "none" else (), dtype=getattr(torch, computed(name)), device="cpu"),
         rest=(problem.hard, options, problem.xp),
     )

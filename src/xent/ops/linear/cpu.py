@@ -6,6 +6,7 @@ chunk is added to it. 16-bit arrays pass through float32, a chunk of rows and a 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,12 +22,16 @@ from xent.ops.inputs import check_values
 from xent.ops.linear import blas, plain
 from xent.ops.linear.inputs import Linear
 
-PASSING = 2048
+PASSING = 1536
 """Classes whose logits are made at a time where only the cost is wanted."""
+LEAST = 256
+"""And how few at the end."""
 SPAN = 1 << 14
 """Classes whose logits lie together where ∂W's memory holds them."""
 WORTH = 1 << 24
 """Multiplications that are worth sharing out."""
+EVEN = 64
+"""Parts are multiples of so many rows or classes."""
 BLOCK = 8 << 20
 """Bytes of 16-bit numbers that are held in float32 at a time."""
 
@@ -78,10 +83,11 @@ class Pass:
             self._scratch = pages.empty((self.numbers,), self.dtype)
         return self._scratch
 
-    def share(self, work: Callable[[int, int], None], n: int) -> None:
-        """work(start, stop) on a part of range(n) for each worker."""
+    def share(self, work: Callable[[int, int], None], n: int, each: int = 3) -> None:
+        """work(start, stop) on parts of range(n), so many for each worker: one that is slower does fewer."""
         if self.workers > 1:
-            share_out(work, n, -(-n // self.workers) or 1)
+            part = -(-n // (self.workers * each))
+            share_out(work, n, -(-part // EVEN) * EVEN if part > EVEN else part or 1)
         else:
             work(0, n)
 
@@ -148,7 +154,7 @@ class Pass:
         if not parts:
             self.share(by_rows, len(out))
             return
-        self.share(work, k)
+        self.share(work, k, each=1)
         for start in sorted(found)[1:]:
             out += found[start]
 
@@ -197,20 +203,23 @@ class Pass:
         for rows in linear.chunks(self.workers * a_row, memory=memory):
             h = np.ascontiguousarray(_wide(linear.hidden[rows], dtype))
             block = pages.empty((self.workers, len(h) * span), dtype) if block is None else block
-            free, found = list(block), dict[int, cpu_passing.Passing]()
-            self.share(partial(self._seen, h, rows, span, free, found), k)
-            first, *others = (found[start] for start in sorted(found))
-            first.merge(others)
-            first.costs(self.costs[rows])
+            seen = [cpu_passing.Passing(linear.target[rows], linear.each, linear.whole.weight, dtype) for _ in block]
+            spans = deque(_shrinking(k, span, self.workers))
+            self.share(partial(self._see, h, spans, block, seen), self.workers, each=1)
+            seen[0].merge(seen[1:])
+            seen[0].costs(self.costs[rows])
 
-    def _seen(self, h: np.ndarray, rows: slice, span: int, free: list[Any], found: dict[int, Any], start: int, stop: int) -> None:
-        """Some classes pass by."""
-        linear, block = self.linear, free.pop()
-        found[start] = passing = cpu_passing.Passing(linear.target[rows], linear.each, linear.whole.weight, self.dtype)
-        for classes in _blocks(start, stop, span):
-            z = block[: len(h) * (classes.stop - classes.start)].reshape(len(h), -1)
-            self._logits(h, lambda *_, classes=classes, z=z: [(classes, z)], start, stop)
-            passing.see(z, classes.start, self.workers > 1)
+    def _see(self, h: np.ndarray, spans: deque[slice], block: np.ndarray, seen: list[Any], first: int, last: int) -> None:
+        """A worker's part: classes pass by, whichever are next, while there are any."""
+        for worker in range(first, last):
+            while spans:
+                try:
+                    classes = spans.popleft()
+                except IndexError:
+                    break
+                z = block[worker, : len(h) * (classes.stop - classes.start)].reshape(len(h), -1)
+                self._logits(h, lambda *_, classes=classes, z=z: [(classes, z)], 0, 0)
+                seen[worker].see(z, classes.start, self.workers > 1)
 
     def _lendable(self) -> int:
         """How many of the first rows could have their logits in the memory of ∂W, which is written last; no 16-bit ones."""
@@ -277,6 +286,16 @@ def _wide(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 def _blocks(start: int, stop: int, size: int) -> Iterator[slice]:
     """The classes from start to stop, so many at a time."""
     return (slice(at, min(at + size, stop)) for at in range(start, stop, size))
+
+
+def _shrinking(n: int, most: int, workers: int) -> Iterator[slice]:
+    """The parts of range(n), of `most` at first and smaller towards the end, so that all workers end together."""
+    start = 0
+    while start < n:
+        part = (n - start) // (2 * workers)
+        stop = min(n, start + min(most, max(LEAST, part // EVEN * EVEN)))
+        yield slice(start, stop)
+        start = stop
 
 
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, anew: bool) -> None:
