@@ -15,12 +15,12 @@ from llvmlite.binding import get_host_cpu_name
 
 from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
-from xent.kernels import aligned, share_out, threads, together
-from xent.memory import STORAGE, address, computed
+from xent.memory import STORAGE, address, aligned, computed
 from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, pages, plain, reduction
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
+from xent.threads import share_out, threads, together
 
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from xent import memory
-from xent.kernels import Kernel, aligned, cached, compiled, share_out, specialised
-from xent.memory import address
+from xent.kernels import Kernel, cached, compiled, specialised
+from xent.memory import address, aligned
 from xent.ops import cpu_blocks
 from xent.ops.cpu_blocks import BLOCK, STEP
 from xent.ops.options import Options
+from xent.threads import share_out
 
 
 def knows(options: Options, hard: bool) -> bool:
