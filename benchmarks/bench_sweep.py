@@ -31,8 +31,10 @@ from measuring import able, machine, put
 
 import xent
 from xent import kernels
+from xent.memory import aligned
+from xent.threads import share_out, threads
 
-torch.set_num_threads(kernels.threads())
+torch.set_num_threads(threads())
 
 RATE, LEARNED, X, Y = 0.15, 0.1, 1.0, 0.0
 INSTRUCTIONS = {"float32": 9, "float64": 13}
@@ -138,12 +140,12 @@ def _fmas(x: Any, turns: Any) -> None:
 def peak(dtype: str) -> Callable[[], float]:
     """A measurement of FMAs a second, on all cores."""
     fmas = kernels.compiled(kernels.specialised(_fmas, "fmas", factor=np.dtype(dtype).type(0.5)), inline=False)
-    turns, tasks = 20_000, 8 * kernels.threads()  # some 30 ms: in the first few a core is not at its pace
-    fmas(kernels.aligned(256, dtype), 1)
+    turns, tasks = 20_000, 8 * threads()  # some 30 ms: in the first few a core is not at its pace
+    fmas(aligned(256, dtype), 1)
 
     def measure() -> float:
         start = time.perf_counter()
-        kernels.share_out(lambda a, b: [fmas(kernels.aligned(256, dtype), turns) for _ in range(a, b)] and None, tasks, 1)
+        share_out(lambda a, b: [fmas(aligned(256, dtype), turns) for _ in range(a, b)] and None, tasks, 1)
         return tasks * turns * 256 * 32 / (time.perf_counter() - start)
 
     return measure

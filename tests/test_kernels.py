@@ -1,14 +1,12 @@
-"""What the fused loops share: e^x and log x against mpmath over the whole range; threads; a cache that is renewed."""
+"""What the fused loops share: e^x and log x against mpmath over the whole range; a cache that is renewed."""
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from time import sleep
 
 import mpmath
 import numpy as np
@@ -89,88 +87,6 @@ def test_exp_and_log_at_the_ends(dtype):
     np.testing.assert_array_equal(elementwise(maths.exp)(x), [1, 1, np.inf, 0, np.nan, np.inf, 0, np.inf, 0])
     x = np.asarray([0.0, -0.0, 1.0, np.inf, np.nan, -1.0, -np.inf], dtype)
     np.testing.assert_array_equal(elementwise(maths.log)(x), [-np.inf, -np.inf, 0, np.inf, np.nan, np.nan, np.nan])
-
-
-def test_all_of_the_range_is_worked_on_once():
-    for n in (0, 1, 7, 256, 10_001):
-        seen = np.zeros(n, int)
-
-        def work(start, stop, seen=seen):
-            seen[start:stop] += 1
-
-        kernels.share_out(work, n, 16)
-        assert (seen == 1).all()
-
-
-def test_an_error_in_a_thread_is_raised():
-    def work(start, stop):
-        if stop > 5000:
-            raise ValueError("here")
-
-    with pytest.raises(ValueError, match="here"):
-        kernels.share_out(work, 10_000, 16)
-
-
-def test_errors_of_those_who_came_too_late_are_nobodys():
-    def call(i):
-        if i:
-            raise ValueError("late")
-
-    kernels.together(call, 3, lambda: True)
-
-
-def test_a_task_that_was_taken_back_holds_nothing():
-    class Held:
-        def __call__(self, i):
-            raise AssertionError
-
-    task = kernels._Task(Held(), 1)
-    assert task.take_back()
-    assert not task.take_back()
-    assert not [held for held in gc.get_referents(task) if isinstance(held, Held)]
-    task.run()  # as the thread does that meets it in the queue
-    task.check()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or not 1 < kernels.threads() <= kernels.FEW, reason="needs a few cores")
-def test_threads_are_kept_from_the_callers_core():
-    everywhere = os.sched_getaffinity(0)
-    kernels.share_out(lambda start, stop: None, 1000, 1)
-    while len(kernels._threads) < len(everywhere):
-        sleep(0.001)
-    for core in everywhere:
-        try:
-            os.sched_setaffinity(0, {core})
-            kernels._keep_apart()  # a single core is for all
-            os.sched_setaffinity(0, everywhere)
-            kernels._keep_apart()
-        finally:
-            os.sched_setaffinity(0, everywhere)
-        for thread, kept_from in kernels._threads.items():
-            assert os.sched_getaffinity(thread) == everywhere - {kept_from}
-
-
-LATE = """
-import atexit, threading, numpy as np, xent
-z, y = np.random.default_rng(0).normal(size=(20, 100_000)), np.arange(20)  # rows so long that their scratch is mapped, and unmapped
-atexit.register(lambda: print("exit", xent.cross_entropy(z, y) == before, flush=True))  # runs when the threads have been ended
-before = xent.cross_entropy(z, y)
-main = threading.main_thread()
-threading.Thread(target=lambda: (main.join(), print("thread", xent.cross_entropy(z, y) == before, flush=True))).start()
-"""
-
-
-def test_calls_when_the_main_thread_has_ended_and_at_exit():
-    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == ["thread", "True", "exit", "True"], done.stderr[-2000:]
-    assert not done.stderr
-
-
-def test_aligned():
-    for size in (1, 1000):
-        array = kernels.aligned(size, np.float32)
-        assert array.ctypes.data % 64 == 0
-        assert array.shape == (size,)
 
 
 def test_the_fingerprint_follows_every_file(tmp_path):

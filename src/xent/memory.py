@@ -287,3 +287,11 @@ def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
 def address(array: np.ndarray) -> int:
     """Where the array begins."""
     return int(array.__array_interface__["data"][0])
+
+
+def aligned(size: int, dtype: Any) -> Any:
+    """An empty array that starts at a cache line."""
+    bytes = size * np.dtype(dtype).itemsize
+    raw = np.empty(bytes + LINE, np.uint8)
+    skip = -raw.ctypes.data % LINE
+    return raw[skip : skip + bytes].view(dtype)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 import xent
-from xent import kernels
 from xent.errors import MissingPackageError
 from xent.measuring.turns import able, in_turns, ratio
+from xent.threads import share_out, threads
 
 XENT = "xent"
 LIMIT = "a copy into fresh memory"
@@ -79,7 +79,7 @@ def _xent(z: Any, y: Any) -> Any:
 def _copy(z: Any, y: Any) -> Any:
     def run() -> None:
         fresh = np.empty_like(z)
-        kernels.share_out(lambda start, stop: np.copyto(fresh[start:stop], z[start:stop]), len(z), max(1, 65_536 // z.shape[1]))
+        share_out(lambda start, stop: np.copyto(fresh[start:stop], z[start:stop]), len(z), max(1, 65_536 // z.shape[1]))
 
     return run
 
@@ -87,7 +87,7 @@ def _copy(z: Any, y: Any) -> Any:
 def _leaf(z: Any, y: Any) -> tuple[Any, Any, Any]:
     import torch
 
-    torch.set_num_threads(kernels.threads())
+    torch.set_num_threads(threads())
     leaf = torch.tensor(z.astype(np.float32)).to(getattr(torch, z.dtype.name)).requires_grad_()
     return torch, leaf, torch.tensor(y)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from xent import kernels
+from xent.threads import threads
 
 Run = Callable[[], Any]
 REST, TURN = 0.03, 0.03
@@ -23,7 +23,7 @@ def machine(*packages: str) -> str:
     info = Path("/proc/cpuinfo")
     model = info.read_text().partition("model name")[2].partition(":")[2].partition("\n")[0].strip() if info.exists() else ""
     versions = ", ".join(f"{name} {found}" for name in packages if (found := _version(name)))
-    return f"{kernels.threads()} cores of {model or platform.processor()}, Python {platform.python_version()}, {versions}"
+    return f"{threads()} cores of {model or platform.processor()}, Python {platform.python_version()}, {versions}"
 
 
 def _version(name: str) -> str:

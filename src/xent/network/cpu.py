@@ -16,12 +16,13 @@ import numpy as np
 
 from xent.activations import ReLU, Sigmoid, Tanh
 from xent.arrays import Array
-from xent.kernels import Kernel, cached, compiled, held, mathematics, share_out, specialised
+from xent.kernels import Kernel, cached, compiled, held, mathematics, specialised
 from xent.network import deltas, products
 from xent.network.plain import BETA1, BETA2, EPSILON, Parameters, State
 from xent.network.products import padded
 from xent.network.recipe import OPTIMISERS, Recipe
 from xent.outputs import Output
+from xent.threads import share_out
 
 # ── σ and σ′ of the hidden layers ───────────────────────────────────────────────────────────────────────────────────────────
 

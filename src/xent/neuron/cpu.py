@@ -15,13 +15,15 @@ import numpy as np
 from xent import costs
 from xent.activations import Tanh
 from xent.arrays import Array, quiet
-from xent.kernels import Kernel, aligned, cached, compiled, mathematics, share_out, specialised
+from xent.kernels import Kernel, cached, compiled, mathematics, specialised
+from xent.memory import aligned
 from xent.neuron import plain, recipes
 from xent.neuron.recipes import ACTIVATIONS, STRAIGHT, Recipe
 from xent.outputs import Output
 from xent.outputs.registry import pair
 from xent.outputs.smoothed import Smoothed
 from xent.outputs.squashed import Shares, Squashed, Symmetric
+from xent.threads import share_out
 
 BLOCK = 256
 """Neurons of a block: their numbers take at most 18 KiB, so a block's steps never leave the first-level cache."""

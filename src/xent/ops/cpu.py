@@ -14,12 +14,12 @@ import numpy as np
 
 from xent.arrays import Array, dtype_name, quiet
 from xent.costs import Focal, GeneralizedLq, Poly
-from xent.kernels import aligned, share_out
-from xent.memory import STORAGE, address, computed
+from xent.memory import STORAGE, address, aligned, computed
 from xent.ops import cpu_batch, cpu_blocks, cpu_columns, cpu_rows, cpu_usual, pages, plain, reduction
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import Problem, check_not_empty, check_values, slack
 from xent.ops.options import Options
+from xent.threads import share_out
 
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip

@@ -18,7 +18,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from xent import memory
-from xent.kernels import Kernel, advance, cached, compiled, specialised
+from xent.kernels import Kernel, cached, compiled, specialised
 from xent.ops import cpu_blocks, cpu_columns, cpu_rows
 from xent.ops.options import Options
 
@@ -32,6 +32,17 @@ REDUCTIONS = {"none": NONE, "sum": SUM, "mean": MEAN}
 STATE = BEGUN, BY, TAKEN, DONE, ODD = range(5)
 """What threads that share a batch know: whether it has begun, what a mean divides by (a float64), rows that somebody has taken,
 rows that are done, targets that are none."""
+
+
+@intrinsic
+def advance(typing: Any, address: Any, by: Any) -> Any:
+    """Adds to the int64 at the address, which other threads add to as well; what it was before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", place, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
 
 
 @intrinsic

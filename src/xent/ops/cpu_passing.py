@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from xent import memory
-from xent.kernels import Kernel, aligned, cached, compiled, share_out, specialised
-from xent.memory import address
+from xent.kernels import Kernel, cached, compiled, specialised
+from xent.memory import address, aligned
 from xent.ops import cpu_blocks
 from xent.ops.cpu_blocks import BLOCK, STEP
 from xent.ops.options import Options
+from xent.threads import share_out
 
 
 def knows(options: Options, hard: bool) -> bool:
@@ -38,7 +39,7 @@ class Passing:
         self.carried[:] = -np.inf, 0, -np.inf
 
     def see(self, z: np.ndarray, at: int, here: bool) -> None:
-        """Logits (rows, some classes), which lie side by side; the targets' are overwritten. `here`: by the calling thread alone."""
+        """Logits (rows, some classes) that lie side by side; the targets' are overwritten. `here`: by the calling thread alone."""
         real, o = self.carried.dtype.type, self.options
         fold, size = _kernels(str(self.carried.dtype))[0], z.shape[1]
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from xent.arrays import dtype_name
 from xent.errors import XentError
-from xent.kernels import threads, together
 from xent.memory import STORAGE, address, computed
 from xent.ops import cpu_batch, cpu_columns, pages
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import read
 from xent.ops.options import Options
+from xent.threads import threads, together
 
 PORTION = GRAIN // 2
 """Logits of a part that costs no more to take than to count to it."""

@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from xent.kernels import threads
 from xent.memory import address
+from xent.threads import threads
 
 ROWS, PLAIN, TRANSPOSED = 101, 111, 112
 """cblas: the order of a matrix in memory, and its use."""

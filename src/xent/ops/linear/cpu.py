@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from xent.arrays import Array
-from xent.kernels import share_out, threads
 from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows, pages
 from xent.ops.inputs import check_values
 from xent.ops.linear import blas, plain
 from xent.ops.linear.inputs import Linear
+from xent.threads import share_out, threads
 
 PASSING = 1536
 """Classes whose logits are made at a time where only the cost is wanted."""
