@@ -31,18 +31,20 @@ class Plan(NamedTuple):
     """What is known of a batch before its numbers are."""
 
     loop: Callable[..., int] | None
-    """For a batch of which a second thread would not be worth it."""
+    """The whole batch, where a second thread would not be worth it."""
     shared: Callable[..., None]
-    """For threads that share it, and what makes one cost of their sums."""
+    """The batch for each of several threads."""
     closed: Callable[..., int]
+    """What makes one cost of their sums."""
     sizes: tuple[int, int, int, int]
     """Bytes from row to row and from class to class; rows; classes."""
     choices: tuple[int, float, float]
     """The class that is ignored, smoothing, z-loss."""
     reduction: int
     steps: tuple[int, int]
-    """Of the gradient, in bytes, as the first two sizes; and its bytes."""
+    """Of the gradient, in bytes, as the first two sizes."""
     bytes: int
+    """Of the whole gradient."""
     part: int
     """Rows that a thread takes at a time."""
 
