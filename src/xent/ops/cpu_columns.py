@@ -196,14 +196,18 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
         if job.scale_step != 0:
             for r in range(n):
                 poke(scratch, SCALE + r, scale[first + r])
-        own(k, scratch)
         ahead(job, z_class, g_class, first, 1)
-        sums_by_own(k, scratch)
+        by_own = job.z_loss == ZERO  # lse itself is not to be had from a difference with the target's logit
+        if by_own:
+            own(k, scratch)
+            sums_by_own(k, scratch)
+            by_own = known(scratch)
+            if not by_own:
+                gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
         ahead(job, z_class, g_class, first, 2)
-        if job.z_loss == ZERO and known(scratch):
+        if by_own:
             prices_by_own(scratch, ZERO)
         else:
-            gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
             greatest(k, scratch)
             sums(k, scratch)
             prices(scratch, job.z_loss)

@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from xent.arrays import quiet
+from xent.memory import STORAGE
 from xent.ops import cpu, pages, plain, reduction
 from xent.ops.cpu_rows import STATISTICS
 from xent.ops.inputs import Problem, check_not_empty, check_values
 
 Stats = dict[str, Tensor]
 
+STORED = {getattr(torch, name): np.dtype("uint16" if name == "bfloat16" else name) for name in STORAGE}
+"""NumPy's number types for PyTorch's."""
 PAGES = 1 << 18
 """Numbers whose memory is worth keeping."""
 
@@ -57,14 +60,9 @@ def fresh(like: Tensor) -> Tensor:
     """Memory for a gradient: of the same shape, dtype and order of axes as `like`, not filled."""
     if like.numel() < PAGES:
         return torch.empty_like(like)
-    if like.is_contiguous():
-        shape, strides = like.shape, like.stride()
-    else:
-        pattern = torch.empty_like(like, device="meta")
-        shape, strides = pattern.shape, pattern.stride()
-    dtype = np.dtype("uint16") if like.dtype is torch.bfloat16 else np.dtype(str(like.dtype).removeprefix("torch."))
-    whole = torch.from_numpy(pages.empty((like.numel(),), dtype))
-    return (whole.view(torch.bfloat16) if like.dtype is torch.bfloat16 else whole).as_strided(shape, strides)
+    pattern = like if like.is_contiguous() else torch.empty_like(like, device="meta")
+    whole = torch.from_numpy(pages.empty((like.numel(),), STORED[like.dtype]))
+    return (whole.view(torch.bfloat16) if like.dtype is torch.bfloat16 else whole).as_strided(pattern.shape, pattern.stride())
 
 
 def _viewed(problem: Problem) -> Problem:
