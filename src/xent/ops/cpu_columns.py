@@ -4,7 +4,7 @@ LANES rows are laid out class by class in the first-level cache; every loop goes
 of `cpu_rows`, for class indices without smoothing, softcap, temperature, φ and statistics; the rest goes there. Logits are measured
 against the target's, so that nobody has to look for the greatest: s = Σ_{j≠t} e^(z_j − z_t) costs log1p(s). Where a row is so wrong
 that this is beyond the number type, its batch is done once more against the greatest.
-Names that are not defined here (real, peek, exp_below, …) are filled in by `specialised`.
+Names that are not defined here (real, peek, BASE, …) are filled in by `specialised`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _greatest(k: Any, lanes: Any) -> None:
 
 
 def _sums(k: Any, lanes: Any) -> None:
-    """e^(z − m) of all classes, and their sum without the target's."""
+    """e^(z − m) of all classes, and their sum without the target's; m stands in the lanes BASE: the greatest logit, or the target's."""
     for r in range(LANES):
         m = peek(lanes, BASE + r)
         poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
@@ -118,7 +118,7 @@ def _sums(k: Any, lanes: Any) -> None:
             poke(lanes, SUM + r, before if peek(lanes, TARGET + r) == own else before + x)
 
 
-def _known(lanes: Any) -> Any:
+def _finite(lanes: Any) -> Any:
     """Whether all sums are finite, and no row's factor so small that a share of it would lose digits."""
     nothing = ZERO
     for r in range(LANES):
@@ -201,7 +201,7 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
         if by_own:
             own(k, scratch)
             sums_by_own(k, scratch)
-            by_own = known(scratch)
+            by_own = finite(scratch)
             if not by_own:
                 gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
         ahead(job, z_class, g_class, first, 2)
@@ -240,7 +240,7 @@ CALLED: dict[str, Callable[..., Any]] = {
     "aimed": _aimed,
     "own": _own,
     "greatest": _greatest,
-    "known": _known,
+    "finite": _finite,
     "gradients": _gradients,
     "cleared": _cleared,
 }
@@ -252,7 +252,7 @@ def kernel(storage: str) -> Kernel:
     known = cpu_blocks.names(storage)
     inner = memory.accesses(storage)
     known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP, "SMALL": known["real"](1e-17)}
-    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter, "prefetch_to_write": memory.prefetch_to_write}
+    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter}
     called = [(name, function, known) for name, function in CALLED.items()]
     known["lines"], known["lines_to_write"] = (
         compiled(specialised(_lines, name, LINE=memory.LINE, prefetch=ask))
