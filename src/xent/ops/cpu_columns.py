@@ -105,7 +105,7 @@ def _greatest(k: Any, lanes: Any) -> None:
 
 
 def _sums(k: Any, lanes: Any) -> None:
-    """e^(z − m) of all classes, and their sum without the target's; m stands in the lanes BASE: the greatest logit or the target's."""
+    """e^(z − m) of all classes, and their sum without the target's; m is in the lanes BASE: the greatest logit or the target's."""
     for r in range(LANES):
         m = peek(lanes, BASE + r)
         poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
