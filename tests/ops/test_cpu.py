@@ -11,6 +11,7 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 from ops.test_plain import COMBINATIONS, batch, row
 from oracle import ulps
 
@@ -141,6 +142,58 @@ def test_over_the_logits_with_a_scale_for_each_row(k, dtype):
     cost, view = np.empty(9, np.float64 if dtype == "float64" else np.float32), z.view(np.uint16) if "16" in dtype else z
     assert cpu.fused(view, y, Options(softcap=3.0), cost=cost, grad=view, scale=scale, storage=dtype)
     np.testing.assert_allclose(z.astype(float), grad * scale[:, None], rtol=10 * ROUNDED[dtype] + 1e-5, atol=1e-6)
+
+
+def outweighed(rng, k, dtype):
+    """A class that is nearly sure, and a target that is another one, of little or no weight: what is left is small."""
+    z, w = rng.normal(scale=2, size=k), rng.uniform(0.1, 2, k)
+    top, target = rng.choice(k, 2, replace=False)
+    z[top] = z.max() + rng.uniform(3, 50)
+    z -= z[top] * rng.integers(0, 2)  # then log Σ e^z is next to 0 as well
+    w[rng.random(k) < rng.random()] = rng.choice([0, 1e-12])
+    w[top], w[target] = 1, rng.choice([0, 1e-20, 1e-6])
+    y = int(target) if rng.random() < 0.6 else np.eye(k)[target].astype(dtype)
+    keywords = {"label_smoothing": float(rng.choice([0, 0.1, 0.5, 1])), "z_loss": float(rng.choice([0, 0, 1e-3]))}
+    return z.astype(dtype), y, w.astype(dtype), keywords
+
+
+def by_the_kernel(z, y, **keywords):
+    problem = read(z[None], np.asarray([y]), Options(**keywords))
+    cost, grad, _ = cpu.cross_entropy_and_grad(problem)
+    assert cpu.cross_entropy(problem)[0] == cost
+    return cost, grad[0]
+
+
+def by_a_layer(z, y, weight, **keywords):
+    """The logits are a product, z·1."""
+    layer = np.ones((1, 1), z.dtype), z[:, None], np.asarray([y])
+    cost, (_, grad, _) = xent.linear_cross_entropy_and_grad(*layer, weight=weight, **keywords)
+    return cost, grad[:, 0]
+
+
+def by_pytorch(z, y, weight, **keywords):
+    leaf = torch.tensor(z[None], requires_grad=True)
+    cost = xent.torch.cross_entropy(leaf, torch.tensor(np.asarray([y])), weight=torch.tensor(weight), **keywords)
+    cost.backward()
+    return cost.item(), leaf.grad[0].numpy()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_another_class_has_the_cost_to_itself(dtype):
+    """Smoothing and weights may leave the target nothing: to the last digits of the terms all the same, few classes and many."""
+    rng, off = np.random.default_rng(0), []
+    for k, draws in ((2, 25), (3, 25), (9, 25), (70, 8), (2100, 2)):
+        for i in range(draws):
+            z, y, w, keywords = outweighed(rng, k, dtype)
+            if k <= 64 and not keywords["label_smoothing"] and not isinstance(y, np.ndarray):
+                keywords["z_loss"] = 0.0  # rows of few classes without smoothing are another loop's
+            smoothing, z_loss = keywords["label_smoothing"], keywords["z_loss"]
+            exact, slopes, sizes, _ = row(z, y, weight=w, smoothing=smoothing, z_loss=z_loss, digits=120)
+            for way in (by_the_kernel, by_pytorch, by_a_layer)[: 3 if i < 6 else 1]:
+                cost, grad = way(z, y, weight=w, reduction="sum", **keywords)
+                off.append(abs(float(cost) - exact) / exact if exact else abs(cost))
+                off += [abs(float(g) - s) / size for g, s, size in zip(grad, slopes, sizes, strict=True) if size > 1e-30]
+    assert max(off) <= 100 * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("past", [True, False])

@@ -7,6 +7,11 @@ the running maximum was for each block is kept, and made up for in the block's f
 The pivot t is the target's class, or the greatest share of a distribution. It stands apart from every sum: s = Σ_{j≠t} e^(z_j − m)
 gives log1p(s) for its cost where it is the top class and −s/(s + e) for its own gradient, and both are right to the last digits.
 With c_j = y_j w_j, a = 1 − ε and b = ε/V the target costs Σ_j (a c_j + b w_j)(L + (m − z_j)/T), every term of which is positive.
+
+Where another class k has nearly all of the probability, L = log Σ_j e^((z_j − m)/T) is nearly 0 and has lost its digits. The
+pivot's own cost hides that, unless smoothing and weights leave it next to nothing, or z-loss or a statistic shows L by itself.
+Then k stands apart too: r = Σ_{j≠k} e^((z_j − m)/T) gives L = log1p(r), and with S its a c_k + b w_k and O those of all others its
+gradient is (O − S·r)/(1 + r).
 Names that are not defined here (real, peek, exp, …) are filled in by `specialised`.
 """
 
@@ -116,39 +121,7 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
             c_t = peek(c, pivot)
             poke(c, pivot, ZERO)
 
-        # the sums, block by block, relative to the greatest logit so far
-        m, s, z_t = NINF, ZERO, ZERO
-        count, w_others, d_spread, c_others, d_target = ZERO, ZERO, ZERO, ZERO, ZERO
-        for block in range(blocks):
-            at = block * BLOCK
-            n = min(BLOCK, k - at)
-            width = (n + STEP - 1) // STEP * STEP
-            here = place(job, job.z, job.z_row, row, at)
-            most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
-            ahead(here + n * SIZE, min(BLOCK, k) * SIZE)
-            if most > m:
-                if m > NINF:
-                    rise = most - m
-                    s *= exp_of_gap(m, most, t)
-                    d_spread += w_others * rise
-                    d_target += c_others * rise
-                m = most
-            base = m if m > NINF else ZERO
-            if at <= pivot < at + n:
-                z_t = peek(v, pivot - at)
-                poke(v, pivot - at, NINF)
-            to = e + at * WIDE if keep else e
-            if t == ONE:
-                s += exponentials(v, base, width, to)
-            else:
-                s += exponentials_divided(v, base, t, width, to)
-            poke(bases, block, m)
-            if job.smoothing > ZERO:
-                some, w, d = spread(v, base, weight + at * WIDE if weight != 0 else 0, n)
-                count, w_others, d_spread = count + some, w_others + w, d_spread + d
-            if job.y != 0:
-                w, d = against(v, base, c + at * WIDE, n)
-                c_others, d_target = c_others + w, d_target + d
+        m, s, z_t, count, w_others, d_spread, c_others, d_target = summed(job, row, pivot, np.int64(-1), keep, v, bases, e, c)
         if not (m > NINF and m < -NINF):
             cost[row] = NAN  # +∞ on top, or nothing but masks: no softmax
             no_statistics(stats, row)
@@ -161,7 +134,6 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         bare = z_t == NINF
         e_t, total, log_total, depth = settled(m, s, z_t, t)
         p, rest = e_t / total, s / total
-        lse = m / t + log_total
         b = ZERO
         if job.smoothing > ZERO:
             b = job.smoothing / (count + (ZERO if bare else ONE))
@@ -169,18 +141,29 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         if job.shape == PLAIN:
             own = a * c_t + (ZERO if bare else b * w_t)
             others = a * c_others + b * w_others
-            far = (a * d_target if a > ZERO else ZERO) + b * d_spread  # a target's share of a mask counts for nothing if a is 0
-            price = (own + others) * log_total + far / t + (own * depth if own > ZERO else ZERO)
         else:
             power = ZERO
             if job.shape == LQ:
                 power = total ** (-job.parameter) * power_of_gap(z_t, m, t, job.parameter)
             value, slope = phi(job.shape, job.parameter, log_total + depth, p, rest, power)
             own, others = c_t * slope, ZERO
+
+        # another class is nearly sure, and the pivot's cost does not outweigh what would be lost as a difference from 1
+        top, its, r, left = np.int64(-1), ZERO, ZERO, ZERO
+        rival = others if weight != 0 and b > ZERO else ZERO  # else no class has more of the cost than the pivot
+        if CAREFUL and z_t < m and TWO * (total - ONE) < ONE and (own < rival + job.z_loss or stats.shape[0] > 0):
+            top, its, r, left = apart(job, row, pivot, m, b, keep, v, bases, e, c)
+            r, left = r + e_t, left + own
+            log_total = log1p(r)
+        lse = m / t + log_total
+        if job.shape == PLAIN:
+            far = (a * d_target if a > ZERO else ZERO) + b * d_spread  # a target's share of a mask counts for nothing if a is 0
+            price = (own + others) * log_total + far / t + (own * depth if own > ZERO else ZERO)
+        else:
             price = c_t * value if c_t > ZERO else ZERO
         pull = TWO * job.z_loss * lse
         cost[row] = price + (job.z_loss * lse * lse if job.z_loss > ZERO else ZERO)
-        if stats.shape[0] > 0:
+        if CAREFUL and stats.shape[0] > 0:
             if s == s:
                 share = job.smoothing / (count + (ZERO if bare else ONE)) if job.smoothing > ZERO else ZERO
                 survey(job, pivot, m, z_t, total, p, rest, depth, log_total, lse, share, slope, stats, row, v, e, bases)
@@ -196,6 +179,11 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         simple = job.y == 0 and b == ZERO and cap == ZERO
         if cap != ZERO:
             at_pivot *= cap_slope(peek_z(place(job, job.z, job.z_row, row, pivot), 0), cap)
+        at_top = ZERO
+        if top >= 0:
+            at_top = (left + pull - its * r) * by / total
+            if cap != ZERO:
+                at_top *= cap_slope(peek_z(place(job, job.z, job.z_row, row, top), 0), cap)
         for block in range(blocks):
             at = block * BLOCK
             n = min(BLOCK, k - at)
@@ -213,8 +201,85 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
                     times_slope(place(job, job.z, job.z_row, row, at), cap, n, v)
                 scaled(v, n, ONE, there, job.stream)
         poke_g(place(job, job.g, job.g_row, row, pivot), 0, at_pivot)
+        if top >= 0:
+            poke_g(place(job, job.g, job.g_row, row, top), 0, at_top)
         fill(job, row, k, k + job.padding, ZERO)
     return odd
+
+
+def _either(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, stop: Any, scratch: Any) -> Any:
+    """`_rows`, careful where another class than the pivot can have the cost to itself, or the log of the sum counts by itself."""
+    if (job.weight != 0 and job.smoothing > ZERO) or job.z_loss > ZERO or stats.shape[0] > 0:
+        return careful(job, target, scale, cost, stats, start, stop, scratch)
+    return carefree(job, target, scale, cost, stats, start, stop, scratch)
+
+
+def _summed(job: Any, row: Any, pivot: Any, top: Any, keep: Any, v: Any, bases: Any, e: Any, c: Any) -> Any:
+    """The sums of a row over all classes but the pivot and `top` (−1: none), block by block, relative to the greatest logit so far.
+
+    In turn: that logit m, Σ e^((z_j − m)/T), the pivot's logit; of the classes that are not masked their number, Σ w,
+    Σ w·(m − z); of probability targets Σ c, Σ c·(m − z).
+    """
+    k, t, cap, weight = job.classes, job.temperature, job.softcap, job.weight
+    m, s, z_t = NINF, ZERO, ZERO
+    count, w_others, d_spread, c_others, d_target = ZERO, ZERO, ZERO, ZERO, ZERO
+    for block in range((k + BLOCK - 1) // BLOCK):
+        at = block * BLOCK
+        n = min(BLOCK, k - at)
+        width = (n + STEP - 1) // STEP * STEP
+        here = place(job, job.z, job.z_row, row, at)
+        most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
+        ahead(here + n * SIZE, min(BLOCK, k) * SIZE)
+        if most > m:
+            if m > NINF:
+                rise = most - m
+                s *= exp_of_gap(m, most, t)
+                d_spread += w_others * rise
+                d_target += c_others * rise
+            m = most
+        base = m if m > NINF else ZERO
+        if at <= pivot < at + n:
+            z_t = peek(v, pivot - at)
+            poke(v, pivot - at, NINF)
+        if at <= top < at + n:
+            poke(v, top - at, NINF)
+        to = e + at * WIDE if keep else e
+        if t == ONE:
+            s += exponentials(v, base, width, to)
+        else:
+            s += exponentials_divided(v, base, t, width, to)
+        poke(bases, block, m)
+        if job.smoothing > ZERO:
+            some, w, d = spread(v, base, weight + at * WIDE if weight != 0 else 0, n)
+            count, w_others, d_spread = count + some, w_others + w, d_spread + d
+        if job.y != 0:
+            w, d = against(v, base, c + at * WIDE, n)
+            c_others, d_target = c_others + w, d_target + d
+    return m, s, z_t, count, w_others, d_spread, c_others, d_target
+
+
+def _apart(job: Any, row: Any, pivot: Any, m: Any, b: Any, keep: Any, v: Any, bases: Any, e: Any, c: Any) -> Any:
+    """The class that alone has the greatest logit m and is not the pivot: its place and its a·c + b·w.
+
+    Then Σ e^((z_j − m)/T) and Σ (a·c + b·w) over the classes that are neither.
+    """
+    k, a, at = job.classes, ONE - job.smoothing, np.int64(0)
+    while peek(bases, at // BLOCK) < m:
+        at += BLOCK
+    n = min(BLOCK, k - at)
+    here = place(job, job.z, job.z_row, row, at)
+    if job.softcap == ZERO:
+        load(here, n, n, v)
+    else:
+        load_capped(here, n, n, job.softcap, v)
+    top = at + first(v, m, n)
+    its = b * (peek(job.weight, top) if job.weight != 0 else ONE)
+    if job.y != 0:
+        its += a * peek(c, top)
+        poke(c, top, ZERO)
+    _, s, _, _, w_others, _, c_others, _ = summed(job, row, pivot, top, keep, v, bases, e, c)
+    poke(e, top, ONE)
+    return top, its, s, a * c_others + b * w_others
 
 
 def _survey(
@@ -253,7 +318,7 @@ def scratch_size(classes: int, soft: bool) -> int:
     return BLOCK + -(-blocks // STEP) * STEP + blocks * BLOCK * (2 if soft else 1)
 
 
-CALLED: dict[str, Callable[..., Any]] = {"place": _place, "fill": _fill, "survey": _survey}
+CALLED: dict[str, Callable[..., Any]] = {"place": _place, "fill": _fill, "summed": _summed, "apart": _apart, "survey": _survey}
 
 
 @cache
@@ -261,6 +326,10 @@ def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
     known = cpu_blocks.names(storage)
     for name, function in CALLED.items():
-        known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
-    rows = compiled(specialised(_rows, f"rows_{storage}", **known), inline=False, freedoms={"contract"})
-    return cached(rows, __file__, cpu_blocks.__file__, memory.__file__)
+        within = name == "summed"  # a call for each row would cost as much as thirty classes
+        known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=within, freedoms={"contract"})
+    for name, careful in (("carefree", False), ("careful", True)):
+        rows = specialised(_rows, f"{name}_{storage}", **known, CAREFUL=careful)
+        known[name] = compiled(rows, inline=False, freedoms={"contract"})
+    either = compiled(specialised(_either, f"rows_{storage}", **known), inline=False, freedoms={"contract"})
+    return cached(either, __file__, cpu_blocks.__file__, memory.__file__)
