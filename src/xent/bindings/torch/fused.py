@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xent.arrays import quiet
+from xent.arrays import dtype_name, quiet
 from xent.ops import cpu, pages, plain, reduction
 from xent.ops.cpu_rows import STATISTICS
 from xent.ops.inputs import Problem, check_not_empty, check_values
@@ -62,7 +62,7 @@ def fresh(like: Tensor) -> Tensor:
     else:
         pattern = torch.empty_like(like, device="meta")
         shape, strides = pattern.shape, pattern.stride()
-    dtype = np.dtype("uint16") if like.dtype is torch.bfloat16 else np.dtype(str(like.dtype).removeprefix("torch."))
+    dtype = np.dtype("uint16" if like.dtype is torch.bfloat16 else dtype_name(like))
     whole = torch.from_numpy(pages.empty((like.numel(),), dtype))
     return (whole.view(torch.bfloat16) if like.dtype is torch.bfloat16 else whole).as_strided(shape, strides)
 
@@ -84,7 +84,7 @@ def _run(problem: Problem, viewed: Problem, into: Tensor | None, scale: Any, row
     costs, table = np.empty(z.shape[:-1], dtype), np.empty((rows, len(STATISTICS)), dtype)
     ok = cpu.fused(
         memory(z), viewed.target, viewed.options, cost=costs, grad=None if into is None else memory(into), scale=scale,
-        weight=viewed.weight, storage=str(z.dtype).removeprefix("torch."), stats=table,
+        weight=viewed.weight, storage=dtype_name(z), stats=table,
     )  # fmt: skip
     return ok, costs, table
 
@@ -95,7 +95,7 @@ def _computed(problem: Problem, into: Tensor | None) -> tuple[Tensor, Stats]:
     asked = bool(names) and problem.hard
     z, grad = memory(problem.logits), None if into is None else memory(into)
     if problem.hard and cpu.straight(z, grad, viewed.options):
-        storage = str(problem.logits.dtype).removeprefix("torch.")
+        storage = dtype_name(problem.logits)
         found = cpu.at_once(z, viewed.target, viewed.options, grad=grad, weight=viewed.weight, storage=storage)
         if found is None:
             check_values(problem)
