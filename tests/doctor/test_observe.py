@@ -251,6 +251,16 @@ def test_a_model_that_is_compiled_is_looked_through():
     assert [f.rule for f in diagnose(model, nn.CrossEntropyLoss(), (X, Y), try_cures=False).findings] == ["probabilities-as-logits"]
 
 
+def test_a_model_that_is_scripted_is_looked_into_and_its_weights_are_changed_for_a_trial():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own: scripting is deprecated
+        doubled, far = (torch.jit.script(nn.Sequential(nn.Linear(4, 3), *end)) for end in ([nn.Softmax(1)], []))
+    (finding,) = diagnose(doubled, nn.CrossEntropyLoss(), (X, Y), try_cures=False).findings
+    assert finding.rule == "probabilities-as-logits"
+    (finding,) = diagnose(far, nn.CrossEntropyLoss(), (1000 * X, Y), rules=["large-logits"], seconds=600).findings
+    assert finding.tried is not None, finding.untried
+
+
 def test_watch_leaves_the_model_alone_too():
     model = nn.Linear(4, 3)
     hooks = copy.copy(model._forward_hooks), copy.copy(model._forward_pre_hooks)

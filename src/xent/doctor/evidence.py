@@ -193,10 +193,7 @@ class Case:
 
     def module(self, where: str) -> nn.Module | None:
         """The module of that name."""
-        try:
-            return self.seen.model.get_submodule(where)
-        except AttributeError:
-            return None
+        return dict(self.seen.model.named_modules()).get(where)  # scripted modules have no get_submodule
 
     def place(self, where: str) -> str:
         """A module's name and class, as a person would look it up."""
