@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from xent.doctor import guard
 from xent.doctor.goal import Goal
 from xent.doctor.observe import Observation, cost_of, scalar
+from xent.doctor.trace import named
 
 RATES = (0.02, 0.1, 0.5, 2.0, 8.0)
 STEPS = 20
@@ -80,7 +81,7 @@ class Tap(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func._schema.name.rpartition("::")[2] != self.name:
+        if named(func) != self.name:
             return out
         self.now += 1
         if self.now == self.n:

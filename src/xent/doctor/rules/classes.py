@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xent.doctor import goal
-from xent.doctor.carrying import places, running_axis
+from xent.doctor.carrying import numbered, places, running_axis
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case, unit_axis
 from xent.doctor.rules.base import Found, rule
@@ -164,7 +164,7 @@ def _axis_found(case: Case, site: Site, axis: int | None, n: int) -> Found:
         return Found(evidence, "", Cure("move-axis", words, (), aim))
     if step is not None:
         z = step.outs[0]
-        aim = goal.arranged(z, goal.whole(z), "softmax", y, unit_axis(step))
+        aim = goal.arranged(z, numbered(z), "softmax", y, unit_axis(step))
     return Found(evidence, "mixed", Cure("flatten-classes", words, (), aim))
 
 
