@@ -148,8 +148,8 @@ def _ask(case: Case, rules: list[Rule]) -> tuple[list[tuple[Rule, Found]], list[
     found: list[tuple[Rule, Found]] = []
     unchecked: list[Unchecked] = []
     for rule in rules:
-        why = _missing(case, rule)
         try:
+            why = _missing(case, rule)
             one = rule.test(case)
         except Exception as error:  # a mistake of this rule is no reason to keep the others to ourselves
             one, why = None, ("broke", f"{type(error).__name__}: {error}")

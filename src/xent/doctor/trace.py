@@ -147,7 +147,7 @@ class Trace:
         made = Value(len(self.values), tensor, **about, version=tensor._version)
         self.values.append(made)
         self._now[id(tensor)] = made
-        if tensor.layout == torch.strided and tensor.numel():
+        if _lies(tensor):
             first = self._places.setdefault(_place(tensor), made)
             if first is not made and first.version == made.version and made.made_by is not None:
                 made.twin = first
@@ -234,7 +234,12 @@ def named(func: Any) -> str:
     return name.rpartition("::")[2]
 
 
+def _lies(tensor: Tensor) -> bool:
+    """Whether a tensor has memory that it is a view of."""
+    return tensor.layout == torch.strided and not tensor.is_nested and bool(tensor.numel())
+
+
 def _place(tensor: Tensor) -> tuple[Any, ...]:
-    if tensor.layout != torch.strided or not tensor.numel():
+    if not _lies(tensor):
         return (id(tensor),)
     return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device)
