@@ -262,6 +262,13 @@ def test_a_model_that_is_scripted_is_looked_into_and_its_weights_are_changed_for
     assert finding.tried is not None, finding.untried
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.int32, torch.uint64], ids=str)
+def test_class_numbers_in_any_integers_break_no_rule(dtype):
+    found = diagnose(nn.Linear(4, 3), nn.CrossEntropyLoss(), (X, Y.to(dtype)), try_cures=False)
+    assert "broke" not in {u.reason for u in found.unchecked}, found.unchecked
+    assert [f.rule for f in found.findings] == ([] if dtype is torch.uint8 else ["float-class-indices"])
+
+
 class Checkpointed(nn.Module):
     """Its middle leaves nothing in the graph until the backward pass."""
 

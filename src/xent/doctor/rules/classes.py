@@ -72,6 +72,7 @@ def class_index_out_of_range(case: Case) -> Found | None:
             y = _picked_in_earnest(case, site, y)
         if y.is_floating_point() or not y.numel() or tuple(y.shape) != site.rows:
             continue  # the axes are the fault
+        y = y.long()  # PyTorch cannot compare all kinds of integers
         ignored = y == site.option("ignore_index", -100)
         found = _outside(said(site), y[~ignored], k, share=float((((y < 0) | (y >= k)) & ~ignored).double().mean()))
         if found is None or signed(y):
