@@ -1,6 +1,6 @@
 """xent: how hard a wrong answer pushes back. The cross-entropy cost and its rivals, exact, compared and explained.
 
-The names below are loaded when first used, so that `import xent` stays light; DESIGN in one line: what comes from the
+The names below are loaded when first used, so that `import xent` stays light; the idea in one line: what comes from the
 truth y and the answer a = σ(z) is δ = ∂C/∂z = (a − y)·gain, and everything here is about that gain.
 """
 

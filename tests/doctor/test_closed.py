@@ -11,7 +11,7 @@ from torch import nn
 import xent
 from xent.doctor.evidence import gather
 from xent.doctor.observe import observe
-from xent.torch import Criterion, CrossEntropyLoss, cross_entropy, diagnose
+from xent.torch import Criterion, CrossEntropyLoss, LinearCrossEntropyLoss, cross_entropy, diagnose
 
 
 def pairing(model, criterion, batch):
@@ -36,6 +36,23 @@ def test_cross_entropy_is_read_as_pytorchs_is_measured(options):
     alike(pairing(model, CrossEntropyLoss(**options), batch), theirs)
     alike(pairing(model, lambda z, y: cross_entropy(z, y, z_loss=0.01, **options), batch), theirs)
     alike(pairing(model, lambda z, y: xent.cross_entropy(z, y, **options), batch), theirs)
+
+
+def test_the_last_layer_inside_of_the_cost_is_seen_as_the_layer_that_it_is():
+    torch.manual_seed(0)
+    body, criterion, batch = mlp(k=6), LinearCrossEntropyLoss(6, 4, bias=True, label_smoothing=0.2), (rows(), labels(k=4))
+    whole = nn.Sequential(body, criterion.linear)
+    alike(pairing(body, criterion, batch), pairing(whole, nn.CrossEntropyLoss(label_smoothing=0.2), batch))
+    (finding,) = diagnose(body, criterion, (batch[0], batch[1] + 1), try_cures=False).findings
+    assert finding.rule == "class-index-out-of-range"
+
+
+def test_a_criterion_inside_vmap_is_read_by_what_it_computes():
+    torch.manual_seed(0)
+    model, batch = mlp(k=4), (rows(), labels(k=4))
+    theirs = pairing(model, nn.CrossEntropyLoss(), batch)
+    for cost in (F.cross_entropy, cross_entropy):
+        alike(pairing(model, lambda z, y, cost=cost: torch.func.vmap(cost)(z, y).mean(), batch), theirs)
 
 
 def test_a_criterion_of_several_positions_is_read_as_pytorchs_is_measured():

@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from xent.errors import ArrayKindError, InputError, ModelError, UnknownNameError
 from xent.torch import diagnose, watch
@@ -249,6 +250,73 @@ def test_a_model_that_is_compiled_is_looked_through():
         warnings.simplefilter("ignore")  # torch's own
         model = torch.compile(nn.Sequential(nn.Linear(4, 3), nn.Softmax(1)))
     assert [f.rule for f in diagnose(model, nn.CrossEntropyLoss(), (X, Y), try_cures=False).findings] == ["probabilities-as-logits"]
+
+
+def test_a_model_that_is_scripted_is_looked_into_and_its_weights_are_changed_for_a_trial():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own: scripting is deprecated
+        doubled, far = (torch.jit.script(nn.Sequential(nn.Linear(4, 3), *end)) for end in ([nn.Softmax(1)], []))
+    (finding,) = diagnose(doubled, nn.CrossEntropyLoss(), (X, Y), try_cures=False).findings
+    assert finding.rule == "probabilities-as-logits"
+    (finding,) = diagnose(far, nn.CrossEntropyLoss(), (1000 * X, Y), rules=["large-logits"], seconds=600).findings
+    assert finding.tried is not None, finding.untried
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.int32, torch.uint64], ids=str)
+def test_class_numbers_in_any_integers_break_no_rule(dtype):
+    found = diagnose(nn.Linear(4, 3), nn.CrossEntropyLoss(), (X, Y.to(dtype)), try_cures=False)
+    assert "broke" not in {u.reason for u in found.unchecked}, found.unchecked
+    assert [f.rule for f in found.findings] == ([] if dtype is torch.uint8 else ["float-class-indices"])
+
+
+class Checkpointed(nn.Module):
+    """Its middle leaves nothing in the graph until the backward pass."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.first, self.middle, self.end = nn.Linear(4, 6), nn.Linear(6, 3), end
+
+    def forward(self, x):
+        return self.end(checkpoint(self.middle, torch.tanh(self.first(x)), use_reentrant=True))
+
+
+def test_what_lies_behind_a_reentrant_checkpoint_is_trained():
+    batch, rules = (X, Y), ["untrained-parameters", "vanishing-gradient", "probabilities-as-logits"]
+    healthy = diagnose(Checkpointed(nn.Identity()), nn.CrossEntropyLoss(), batch, rules=rules)
+    assert not healthy.findings
+    assert {u.reason for u in healthy.unchecked} == {"shallow"}
+    (finding,) = diagnose(Checkpointed(nn.Softmax(1)), nn.CrossEntropyLoss(), batch, rules=rules, seconds=600).findings
+    assert (finding.rule, finding.tried.verdict) == ("probabilities-as-logits", "better")
+
+
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged], ids=str)
+def test_nested_tensors_inside_of_a_model_and_not_in_the_batch(layout):
+    class Ragged(nn.Linear):
+        def forward(self, x):
+            rows = torch.nested.as_nested_tensor([*x[:, None]], layout=layout)
+            return torch.nested.to_padded_tensor(super().forward(rows), 0.0)[:, 0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own: nested tensors are in the prototype stage
+        found = diagnose(Ragged(4, 3), nn.CrossEntropyLoss(), (X, Y))
+        assert found.picture.name == "cross-entropy@softmax"
+        assert "broke" not in {u.reason for u in found.unchecked}
+        with pytest.raises(InputError, match="nested"):
+            diagnose(nn.Linear(4, 3), nn.CrossEntropyLoss(), (torch.nested.as_nested_tensor([X, X], layout=layout), Y))
+
+
+def test_a_training_goes_on_where_the_watch_fails():
+    class Odd(nn.Linear):
+        def __deepcopy__(self, memo):
+            return None
+
+    model, criterion = Odd(4, 3), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, criterion) as seen:
+        criterion(model(X), Y).backward()
+        with pytest.warns(UserWarning, match="watch could not look at this step"):
+            optimizer.step()
+    assert not seen.looks
 
 
 def test_watch_leaves_the_model_alone_too():

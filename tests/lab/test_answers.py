@@ -57,7 +57,7 @@ def test_a_page_shows_the_librarys_numbers(name, w, b, x, end, rate, steps):
 
 
 def test_the_articles_numbers():
-    """FACTS of the article: start 2, rate 0.15, 300 steps."""
+    """The article's second start, rate 0.15, 300 steps."""
     found = answer("neuron", {})
     quadratic, cross_entropy = found["runs"]
     assert (round(quadratic["a"][0], 4), round(quadratic["a"][-1], 4)) == (0.982, 0.2028)

@@ -50,6 +50,20 @@ def test_the_largest_quadratic_delta_is_where_a_is_two_thirds():
     assert run.a[np.argmax(run.delta)] == pytest.approx(2 / 3, abs=0.01)
 
 
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("rate", [0.15, 0.025, 0.005])
+def test_the_cost_of_cross_entropy_falls_fastest_at_once_its_output_later(start, rate):
+    run = xent.Neuron(*STARTS[start]).learn(1.0, 0.0, output="cross-entropy@sigmoid", rate=rate)
+    assert np.argmin(np.diff(run.cost)) == 0
+    assert run.fastest_fall() > 0
+
+
+def test_a_sixth_is_the_mean_gain_of_the_quadratic_cost_over_all_answers():
+    """The share of quadratic's rate that is fair to cross-entropy: ∫ a(1 − a) da from 0 to 1."""
+    a = (np.arange(1000) + 0.5) / 1000
+    assert np.mean(xent.output("quadratic@sigmoid").gain(np.log(a / (1 - a)), np.zeros(1000))) == pytest.approx(1 / 6, rel=1e-6)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(SMOOTH), st.floats(-3, 3), st.floats(-3, 3), st.floats(0.01, 2))
 def test_one_step_is_gradient_descent(output, w, x, rate):

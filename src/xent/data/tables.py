@@ -40,17 +40,17 @@ def load(path: Path, target: str | None, missing: str) -> Data:
     return _data(_read(path), path.name, target, missing)
 
 
-def of(frame: Any, target: str | None, missing: str, name: str = "table") -> Data:
+def of(frame: Any, target: str | None, missing: str) -> Data:
     """The rows of a table in memory, polars' or another whose columns have `to_list` or `tolist`, as those of a file."""
     if not isinstance(frame, pl.DataFrame):
-        _told_apart(list(map(str, frame.columns)), name)
+        _told_apart(list(map(str, frame.columns)), "table")
         columns = {str(c): frame[c] for c in frame.columns}
-        cells = {c: getattr(column, "to_list", column.tolist)() for c, column in columns.items()}
+        cells = {c: x.to_list() if hasattr(x, "to_list") else x.tolist() for c, x in columns.items()}
         there = {c: [None if type(v).__name__ in ABSENT else v for v in values] for c, values in cells.items()}
         frame = pl.DataFrame({c: pl.Series(values, strict=False) for c, values in there.items()})
     if frame.height == 0:
-        raise InputError(f"{name} has no rows.")
-    return _data(_blanked(frame), name, target, missing)
+        raise InputError("table has no rows.")
+    return _data(_blanked(frame), "table", target, missing)
 
 
 def _data(table: pl.DataFrame, file: str, target: str | None, missing: str) -> Data:

@@ -22,7 +22,7 @@ def names(text: str) -> frozenset[str]:
 
 VIEWS = names(
     "view _unsafe_view reshape permute transpose t squeeze unsqueeze expand select slice split split_with_sizes unbind "
-    "index index_select gather masked_select clone _to_copy contiguous alias detach diagonal diag_embed unflatten flip roll "
+    "index index_select gather clone _to_copy contiguous alias detach diagonal diag_embed unflatten flip roll "
     "lift_fresh narrow as_strided movedim expand_as view_as flatten take take_along_dim swapaxes numpy_T _reshape_alias "
     "squeeze_ unsqueeze_ transpose_ t_ repeat squeeze_copy masked_select chunk unfold detach_ constant_pad_nd"
 )
@@ -68,6 +68,12 @@ def negated(value: Value) -> Value | None:
     return value.made_by.ins[0] if value.made_by is not None and value.made_by.op == "neg" else None
 
 
+def complement(value: Value) -> Value | None:
+    """y where a value is 1 − y."""
+    step = value.made_by
+    return step.ins[0] if step is not None and step.op == "rsub" and step.ins and step.argument(1, "other") == 1 else None
+
+
 def moved_axis(step: Step, x: Value, out: Value, axis: int) -> int | None:
     """Where an axis of x is in what a view made of it; None where it is gone or mixed with others."""
     if axis >= len(x.shape):
@@ -80,6 +86,11 @@ def places(like: Tensor, axis: int) -> Tensor:
     """For each element its place along an axis."""
     n = like.shape[axis]
     return torch.arange(n, device=like.device).reshape([-1 if i == axis else 1 for i in range(like.ndim)]).expand(like.shape)
+
+
+def numbered(value: Value) -> Tensor:
+    """For each element its place among all of them."""
+    return torch.arange(value.tensor.numel(), device=value.tensor.device).reshape(value.shape)
 
 
 def running_axis(index: Tensor) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from xent.doctor.carrying import MOST, behind, carry, names
+from xent.doctor.carrying import MOST, behind, carry, names, numbered
 from xent.doctor.trace import Step, Trace, Value
 
 CONTRACTING = names("bmm mm mv dot vdot")
@@ -46,8 +46,7 @@ def _met(step: Step) -> tuple[Value, Value, list[int]] | None:
     apart = a.learns == b.learns and a is not b
     if apart or a.shape != b.shape or not 0 < a.tensor.numel() <= MOST or {a.role, b.role} & {"param", "buffer"}:
         return None
-    index = torch.arange(a.tensor.numel(), device=a.tensor.device).reshape(a.shape)
-    rows, columns = (carry(base, value, index) for base, value in zip((a, b), step.ins, strict=True))
+    rows, columns = (carry(base, value, numbered(a)) for base, value in zip((a, b), step.ins, strict=True))
     if rows is None or columns is None:
         return None
     columns = columns.transpose(-1, -2) if columns.ndim > 1 else columns

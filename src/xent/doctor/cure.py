@@ -20,7 +20,8 @@ from torch.utils._pytree import tree_leaves
 
 from xent.doctor import guard
 from xent.doctor.goal import Goal
-from xent.doctor.observe import Observation, cost_of, scalar
+from xent.doctor.observe import Observation, cost_of, scalar, slopes
+from xent.doctor.trace import named
 
 RATES = (0.02, 0.1, 0.5, 2.0, 8.0)
 STEPS = 20
@@ -80,7 +81,7 @@ class Tap(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func._schema.name.rpartition("::")[2] != self.name:
+        if named(func) != self.name:
             return out
         self.now += 1
         if self.now == self.n:
@@ -170,10 +171,10 @@ class Runs:
 
 def _descend(learning: list[nn.Parameter], cost: Tensor, rate: float) -> None:
     try:
-        slopes = torch.autograd.grad(cost, learning, allow_unused=True)
+        found = slopes(cost, learning)
     except RuntimeError as error:  # an activation in place over what the one before it keeps: PyTorch itself refuses
         raise CannotTry("raises") from error
     with torch.no_grad():
-        for parameter, slope in zip(learning, slopes, strict=True):
+        for parameter, slope in zip(learning, found, strict=True):
             if slope is not None:
                 parameter.sub_(rate * slope)

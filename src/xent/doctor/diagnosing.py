@@ -148,20 +148,15 @@ def _ask(case: Case, rules: list[Rule]) -> tuple[list[tuple[Rule, Found]], list[
     found: list[tuple[Rule, Found]] = []
     unchecked: list[Unchecked] = []
     for rule in rules:
-        why = _missing(case, rule)
-        if why is not None:
-            unchecked.append(Unchecked(rule.id, *why))
         try:
+            why = _missing(case, rule)
             one = rule.test(case)
         except Exception as error:  # a mistake of this rule is no reason to keep the others to ourselves
-            unchecked = [
-                *(u for u in unchecked if u.rule != rule.id),
-                Unchecked(rule.id, "broke", f"{type(error).__name__}: {error}"),
-            ]
-            continue
+            one, why = None, ("broke", f"{type(error).__name__}: {error}")
         if one is not None:
             found.append((rule, one))
-            unchecked = [u for u in unchecked if u.rule != rule.id]
+        elif why is not None:
+            unchecked.append(Unchecked(rule.id, *why))
     hidden = {other for rule, _ in found for other in OUTSHINES.get(rule.id, ())}
     return [(rule, one) for rule, one in found if rule.id not in hidden], unchecked
 

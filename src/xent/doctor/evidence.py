@@ -176,7 +176,7 @@ class Case:
     def layers(self) -> list[Layer]:
         """The model's layers and how hard the cost pushes on each."""
         steps = [s for s in self.trace.steps if s.in_model and s.op in MIXING and s.outs and self._weight(s) and "norm" not in s.op]
-        steps = [s for s in steps if s.outs[0].learns and not s.outs[0].overwritten and s.op != "embedding"]
+        steps = [s for s in steps if s.op != "embedding" and _measurable(s.outs[0])]
         pushes = self.seen.gradient([s.outs[0].tensor for s in steps])
         made = []
         for step, push in zip(steps, pushes, strict=True):
@@ -187,16 +187,12 @@ class Case:
     @cached_property
     def gradients(self) -> dict[str, Tensor | None]:
         """∂cost/∂parameter by name, of those that can be trained."""
-        named = [(n, p) for n, p in self.seen.model.named_parameters() if p.requires_grad]
-        got = self.seen.gradient([p for _, p in named])
-        return {name: g for (name, _), g in zip(named, got, strict=True)}
+        named = {name: p for name, p in self.seen.model.named_parameters() if p.requires_grad}
+        return dict(zip(named, self.seen.gradient([*named.values()]), strict=True))
 
     def module(self, where: str) -> nn.Module | None:
         """The module of that name."""
-        try:
-            return self.seen.model.get_submodule(where)
-        except AttributeError:
-            return None
+        return dict(self.seen.model.named_modules()).get(where)  # scripted modules have no get_submodule
 
     def place(self, where: str) -> str:
         """A module's name and class, as a person would look it up."""
@@ -205,6 +201,11 @@ class Case:
             return where
         path = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in where.split(".")) if where else ""
         return f"model{path} ({type(module).__name__})"
+
+
+def _measurable(value: Value) -> bool:
+    """Whether the gradient reaches a value that is still there, and has one shape."""
+    return value.learns and not value.overwritten and not value.tensor.is_nested
 
 
 def unit_axis(layer: Step) -> int:

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map
 
+from xent.bindings.torch import states
 from xent.doctor import ours
 from xent.doctor.trace import Call, Trace
 
@@ -57,7 +58,7 @@ class Operations(TorchDispatchMode):
                 value.content = value.tensor.detach().clone()
         try:
             out = func(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noted, whatever it is, and raised again
             step.raised = str(error)
             raise
         for value in written:
@@ -76,7 +77,7 @@ class Calls(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = NAMES.get(func)
-        if name is None or self.trace.open is not None:
+        if name is None or self.trace.open is not None or states.transformed():  # there tensors stand for others
             return func(*args, **kwargs)
         trace = self.trace
         call = Call(name, _bound(func, name, args, kwargs, trace), trace.in_model, trace.where[-1] if trace.where else "")
@@ -86,7 +87,7 @@ class Calls(TorchFunctionMode):
             if func in ours.NAMES:
                 _checked(func, args, kwargs)
             out = func(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noted, whatever it is, and raised again
             call.raised = f"{type(error).__name__}: {error}"
             raise
         finally:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import Tensor
 
-from xent.doctor.carrying import carry, original
+from xent.doctor.carrying import carry, numbered, original
 from xent.doctor.pairing import Pairing
 from xent.doctor.sites import Site
 from xent.doctor.trace import Value
@@ -57,11 +57,6 @@ class Goal:
         return float(right), float(mean)
 
 
-def whole(value: Value) -> Tensor:
-    """The index of every element of a value."""
-    return torch.arange(value.tensor.numel(), device=value.tensor.device).reshape(value.shape)
-
-
 def of_site(site: Site, squash: str, y: Tensor, *, axis: int | None = None, z: Value | None = None) -> Goal | None:
     """The goal at a site with its targets set right; None where logits and targets cannot be brought together."""
     if _bent(site):
@@ -73,8 +68,8 @@ def of_site(site: Site, squash: str, y: Tensor, *, axis: int | None = None, z: V
 
 def _frame(site: Site, z: Value) -> Tensor | None:
     """Which element of z each element of the site's input was made from."""
-    found = whole(z) if original(z) is original(site.input) else carry(z, site.input, whole(z))
-    return whole(z) if found is None and z.shape == site.input.shape else found
+    found = carry(z, site.input, numbered(z))
+    return numbered(z) if found is None and z.shape == site.input.shape else found
 
 
 def _bent(site: Site) -> bool:

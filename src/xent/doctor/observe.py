@@ -7,7 +7,7 @@ as `((x1, x2), y)` or `({"name": x}, y)`; without a criterion the model is given
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,13 +49,38 @@ class Observation:
             return [None] * len(tensors)
         wanted = [t for t in tensors if t.requires_grad]
         try:
-            got = iter(torch.autograd.grad(self.cost, wanted, retain_graph=True, allow_unused=True) if wanted else ())
+            got = iter(slopes(self.cost, wanted) if wanted else ())
         except Exception as error:
             raise ModelError(
                 f"{type(error).__name__}: {error}\nthe backward pass raised this: cost.backward() would, too."
             ) from error
         found = [next(got) if t.requires_grad else None for t in tensors]
         return [g.to_dense() if g is not None and g.is_sparse else g for g in found]
+
+
+def slopes(cost: Tensor, tensors: Sequence[Tensor]) -> list[Tensor | None]:
+    """∂cost/∂tensor of each; None for what the cost does not reach. Behind a reentrant checkpoint by a whole backward pass."""
+    if not _reentrant(cost):
+        return list(torch.autograd.grad(cost, tensors, retain_graph=True, allow_unused=True))
+    for tensor in tensors:
+        tensor.grad = None
+        tensor.retain_grad()
+    cost.backward(retain_graph=True)
+    return [tensor.grad for tensor in tensors]
+
+
+def _reentrant(cost: Tensor) -> bool:
+    """Whether something on the way to the cost was made by a reentrant checkpoint, which recorded nothing of its inside."""
+    seen, todo = set(), [cost.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "CheckpointFunctionBackward":
+            return True
+        seen.add(node)
+        todo += [before for before, _ in node.next_functions]
+    return False
 
 
 def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
@@ -85,6 +110,9 @@ def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
     if not tensors and forward is None:
         raise InputError(f"the batch holds no tensor: give (x, y), or what your forward(model, batch) takes; {said(batch)} came.")
     homes = {p.device for p in parameters}
+    if any(t.is_nested for t in tensors):
+        raise InputError("the batch holds a nested tensor, whose rows have no common shape: give a padded one, as "
+                         "torch.nested.to_padded_tensor makes it.")  # fmt: skip
     strange = [t.device for t in tensors if t.device not in homes and t.ndim]
     if strange and len(homes) == 1 and forward is None:
         home = next(iter(homes))

@@ -89,7 +89,7 @@ class Step:
     @property
     def ran(self) -> str:
         """The operation that ran, whatever is told of it; none for an imagined step."""
-        return "" if self.func is None else _named(self.func)
+        return "" if self.func is None else named(self.func)
 
     def argument(self, i: int, name: str = "", default: Any = None) -> Any:
         """The i-th argument, or the one of that name."""
@@ -147,7 +147,7 @@ class Trace:
         made = Value(len(self.values), tensor, **about, version=tensor._version)
         self.values.append(made)
         self._now[id(tensor)] = made
-        if tensor.layout == torch.strided and tensor.numel():
+        if _lies(tensor):
             first = self._places.setdefault(_place(tensor), made)
             if first is not made and first.version == made.version and made.made_by is not None:
                 made.twin = first
@@ -158,7 +158,7 @@ class Trace:
         ins: list[Value] = []
         held = self._held((args, kwargs), ins)
         where = self.where[-1] if self.where else ""
-        name = _named(func)
+        name = named(func)
         step = Step(
             len(self.steps), name, func, tuple(held[0]), dict(held[1]), ins, [], where, self.in_model, torch.is_grad_enabled(),
             self.open
@@ -228,13 +228,18 @@ class Trace:
         return found
 
 
-def _named(func: Any) -> str:
+def named(func: Any) -> str:
     """The name of an operation, without overload."""
     name: str = getattr(getattr(func, "_schema", None), "name", str(func))
     return name.rpartition("::")[2]
 
 
+def _lies(tensor: Tensor) -> bool:
+    """Whether a tensor has memory that it is a view of."""
+    return tensor.layout == torch.strided and not tensor.is_nested and bool(tensor.numel())
+
+
 def _place(tensor: Tensor) -> tuple[Any, ...]:
-    if tensor.layout != torch.strided or not tensor.numel():
+    if not _lies(tensor):
         return (id(tensor),)
     return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device)

@@ -251,6 +251,8 @@ class watch:  # noqa: N801 - it is used as a function is
                 self._see(inputs, given or ())
         except XentError:
             pass  # training goes on; what it cannot be run on here raises in the loop itself
+        except Exception as error:  # a mistake of the doctor is no reason to end a training
+            warnings.warn(f"xent.torch.watch could not look at this step ({type(error).__name__}: {error}).", stacklevel=2)
         finally:
             if collecting:
                 gc.enable()

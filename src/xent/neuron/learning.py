@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +30,22 @@ class Run:
     """What one neuron did: every quantity at every step, index 0 the start. The first axis has length steps + 1.
 
     w (steps+1,) or (steps+1, d); b (steps+1,); z, a, cost, delta, gain (steps+1,), or (steps+1, n) for n samples.
+
+    >>> Neuron(0.6, 0.9).learn(1.0, 0.0)
+    Run(output=CrossEntropy(cost=CrossEntropy(), activation=Sigmoid()), rate=0.15)
     """
 
     output: Output
     rate: float
-    x: Array
-    y: Array
-    w: Float[Any, "t *d"]
-    b: Float[Any, " t"]
-    z: Float[Any, "t *n"]
-    a: Float[Any, "t *n"]
-    cost: Float[Any, "t *n"]
-    delta: Float[Any, "t *n"]
-    gain: Float[Any, "t *n"]
+    x: Array = field(repr=False)
+    y: Array = field(repr=False)
+    w: Float[Any, "t *d"] = field(repr=False)
+    b: Float[Any, " t"] = field(repr=False)
+    z: Float[Any, "t *n"] = field(repr=False)
+    a: Float[Any, "t *n"] = field(repr=False)
+    cost: Float[Any, "t *n"] = field(repr=False)
+    delta: Float[Any, "t *n"] = field(repr=False)
+    gain: Float[Any, "t *n"] = field(repr=False)
 
     @property
     def steps(self) -> int:

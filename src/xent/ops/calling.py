@@ -26,7 +26,8 @@ def cross_entropy(logits: Numbers, target: Numbers, **options: Unpack[Choices]) 
 
     Raises ShapeError, TargetError, ArrayKindError and InputError for what does not fit; inside jit and vmap, where no value can
     be looked at, a wrong target costs nan. Nothing is changed in place.
-    Reference: Bridle (1990) for softmax with cross-entropy; DESIGN's “exact”: hard targets within 8 ulp in float64 for |z| ≤ 700.
+    Hard targets in float64 are within 8 ulp of 50-digit arithmetic for |z| ≤ 700.
+    Reference: Bridle (1990), for softmax with cross-entropy.
 
     >>> import numpy as np
     >>> logits = np.asarray([[20.0] + [0.0] * 9], dtype=np.float32)  # surely right: log-sum-exp minus the logit is 0 here

@@ -84,6 +84,28 @@ def test_every_dtype(dtype):
         np.testing.assert_allclose(np.asarray(ours, np.float64), true, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * size)
 
 
+def test_the_other_byte_order_alone_or_mixed():
+    h, w, y, b = drawn(20, 24, 50)
+    cost, grads = xent.linear_cross_entropy_and_grad(h, w, y, b)
+    swapped = [x.astype(x.dtype.newbyteorder()) for x in (h, w, b)]
+    for hidden, weight, bias in (swapped, (h, swapped[1], b), (swapped[0], w, b)):
+        found = xent.linear_cross_entropy_and_grad(hidden, weight, y, bias)
+        assert found[0] == pytest.approx(cost, rel=1e-14)
+        for ours, true in zip(found[1], grads, strict=True):
+            np.testing.assert_allclose(ours, true, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_without_features_only_the_bias_speaks(dtype):
+    _, _, y, b = drawn(20, 1, 50, dtype)
+    h, w = np.zeros((20, 0), b.dtype), np.zeros((50, 0), b.dtype)
+    cost, (by_hidden, by_weight, by_bias) = xent.linear_cross_entropy_and_grad(h, w, y, b)
+    true, delta = xent.cross_entropy_and_grad(np.broadcast_to(b.astype(np.float64), (20, 50)), y)
+    assert (by_hidden.shape, by_weight.shape) == ((20, 0), (50, 0))
+    assert float(cost) == pytest.approx(float(true), rel=TOLERANCE[dtype])
+    np.testing.assert_allclose(by_bias.astype(np.float64), delta.sum(axis=0), atol=TOLERANCE[dtype])
+
+
 def test_what_is_infinite_or_no_number_stays_in_its_row():
     h, w, y, _ = drawn(20, 24, 20_000)
     h[5], h[7] = np.nan, np.inf

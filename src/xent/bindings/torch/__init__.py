@@ -1,10 +1,11 @@
 """PyTorch meets the ops.
 
 `calling` chooses the path; `functional` and `modules` are what people call, with torch.nn's arguments. `states` says what PyTorch
-is doing just now, and so which path is right: `fused`, the CPU kernels on a tensor's memory, tied into autograd by `attached`;
-`compiled`, the same as one of the `operators`, which a compiler can place; or the plain formula, which PyTorch differentiates,
-maps and traces itself. `linear` is the same with the last layer's product inside. `criteria` does for every other output what
-`attached` does for cross-entropy.
+is doing just now, and so which path is right: `fused`, the CPU kernels on a tensor's memory, tied into autograd by `attached`, and
+`usual`, the same for the common batch with the least of Python; `compiled`, the kernels as one of the `operators`, which a compiler
+can place; or the plain formula, which PyTorch differentiates and maps itself, and whose operations it sees when it traces
+(`traced`). `linear` is the same with the last layer's product inside. `criteria` does for every other output what `attached` does
+for cross-entropy.
 """
 
 from xent.bindings.torch.calling import cross_entropy as cross_entropy

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from xent.bindings.torch import operators, states
-from xent.costs import CrossEntropy, Focal, GeneralizedLq, Poly
+from xent.costs import CrossEntropy
 from xent.errors import InputError, UnknownNameError
 
 
@@ -51,7 +51,8 @@ def _arguments(logits: Tensor, target: Tensor, options: dict[str, Any]) -> list[
         if name not in operators.USUAL:
             raise UnknownNameError("option of cross_entropy", name, operators.USUAL)
     o = {**operators.USUAL, **options}
-    axis, shape, stats, denominator = o["axis"], o["shape"], o["stats"], o["denominator"]
+    axis, stats, denominator = o["axis"], o["stats"], o["denominator"]
+    shape, parameter = _shape(o["shape"])
     if axis is None and logits.ndim > 2:
         raise InputError(f"logits with {logits.ndim} axes: say which one holds the classes, axis=-1 for the last.")
     if axis is not None:
@@ -60,20 +61,20 @@ def _arguments(logits: Tensor, target: Tensor, options: dict[str, Any]) -> list[
     by_tensor = isinstance(denominator, Tensor)
     return [
         logits, target, o["weight"], denominator if by_tensor else None, o["ignore_index"], float(o["label_smoothing"]),
-        float(o["z_loss"]), o["softcap"], float(o["temperature"]), _name(shape), o["reduction"], o["on_empty"],
+        float(o["z_loss"]), o["softcap"], float(o["temperature"]), shape, parameter, o["reduction"], o["on_empty"],
         o["valid_classes"], stats if isinstance(stats, str) else ",".join(stats), None if by_tensor else denominator,
     ]  # fmt: skip
 
 
-def _name(shape: Any) -> str | None:
-    """φ's name, since an operator takes no objects."""
+def _shape(shape: Any) -> tuple[str | None, float | None]:
+    """φ's name and parameter, since an operator takes no objects; apart, since a compiler may hold numbers open."""
     if shape is None or isinstance(shape, str):
-        return shape
+        return shape, None
     if type(shape) is CrossEntropy:
-        return None
-    for kind, parameter in ((Focal, "gamma"), (Poly, "epsilon"), (GeneralizedLq, "q")):
+        return None, None
+    for kind, parameter in operators.SHAPES.items():
         if type(shape) is kind:
-            return f"{kind.name}({parameter}={getattr(shape, parameter)!r})"
+            return kind.name, getattr(shape, parameter)
     raise InputError("shape= under torch.compile is one of xent's costs or its name: one of your own runs uncompiled.")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xent.arrays import quiet
+from xent.arrays import dtype_name, quiet
 from xent.memory import STORAGE
 from xent.ops import cpu, pages, plain, reduction
 from xent.ops.cpu_rows import STATISTICS
@@ -82,7 +82,7 @@ def _run(problem: Problem, viewed: Problem, into: Tensor | None, scale: Any, row
     costs, table = np.empty(z.shape[:-1], dtype), np.empty((rows, len(STATISTICS)), dtype)
     ok = cpu.fused(
         memory(z), viewed.target, viewed.options, cost=costs, grad=None if into is None else memory(into), scale=scale,
-        weight=viewed.weight, storage=str(z.dtype).removeprefix("torch."), stats=table,
+        weight=viewed.weight, storage=dtype_name(z), stats=table,
     )  # fmt: skip
     return ok, costs, table
 
@@ -93,7 +93,7 @@ def _computed(problem: Problem, into: Tensor | None) -> tuple[Tensor, Stats]:
     asked = bool(names) and problem.hard
     z, grad = memory(problem.logits), None if into is None else memory(into)
     if problem.hard and cpu.straight(z, grad, viewed.options):
-        storage = str(problem.logits.dtype).removeprefix("torch.")
+        storage = dtype_name(problem.logits)
         found = cpu.at_once(z, viewed.target, viewed.options, grad=grad, weight=viewed.weight, storage=storage)
         if found is None:
             check_values(problem)

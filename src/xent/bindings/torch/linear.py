@@ -3,12 +3,12 @@
 The gradients that are wanted, by hidden, weight and bias, are made together with the cost of a mean or a sum, and handed out at the
 first backward pass; 16-bit ones are held in float32 until then, and rounded once. Whoever goes back a second time has them made
 anew; who wants second derivatives, a transformation or another device gets the plain formula, which PyTorch differentiates itself.
-A compiler sees the product and the operator of cross-entropy, and holds the logits.
+A compiler sees the product and the operator of cross-entropy, and holds the logits; so does whatever watches each operation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from math import isfinite
 from typing import Any, Unpack
@@ -17,9 +17,11 @@ import array_api_compat.numpy as np_
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import linear as linear_map
 
-from xent.arrays import Numbers, quiet
+from xent.arrays import Numbers, quiet, widen
 from xent.bindings.torch import compiled, states
+from xent.bindings.torch.calling import cross_entropy as cost_of_logits
 from xent.bindings.torch.fused import memory as memory_of
 from xent.errors import TargetError
 from xent.ops import plain as plain_costs
@@ -42,9 +44,11 @@ def linear_cross_entropy(
 ) -> Any:
     """`xent.linear_cross_entropy` for tensors, differentiable."""
     if torch.compiler.is_compiling():
-        logits = hidden @ weight.T if bias is None else hidden @ weight.T + bias
-        return compiled.cross_entropy(logits, target, {**options, "axis": -1})
+        return compiled.cross_entropy(linear_map(hidden, weight, bias), target, {**options, "axis": -1})
     linear = _read(hidden, weight, target, bias, memory, options)
+    if states.watched():  # who looks at every operation finds the layer and its cost
+        wide: list[Any] = [None if x is None else widen(x, linear.whole.xp) for x in (hidden, weight, bias)]
+        return cost_of_logits(linear_map(*wide), target, **{**options, "axis": -1})  # type: ignore[arg-type]
     given: Any = linear.whole.options
     if not _fusable(linear) or states.differentiated(linear.target, given.weight, given.denominator):
         cost, stats = _plainly(linear)
@@ -52,7 +56,7 @@ def linear_cross_entropy(
         arrays = linear.hidden, linear.weight, linear.bias
         cost, stats, made = _fused(linear, _wants(linear), None)
         if states.differentiated(*arrays):
-            cost = Attached.apply(*arrays, _Known(linear, cost, made))  # type: ignore[no-untyped-call]
+            cost = Attached.apply(*arrays, (linear, cost, made))  # type: ignore[no-untyped-call]
     return (cost, stats) if linear.each.stats else cost
 
 
@@ -148,27 +152,21 @@ def _plainly(linear: Linear) -> tuple[Tensor, dict[str, Tensor]]:
     return cost, {name: v.reshape(linear.lead).detach() for name, v in stats.items()}
 
 
-@dataclass
-class _Known:
-    """What the forward pass found."""
-
-    linear: Linear | None
-    cost: Tensor
-    made: list[Tensor | None]
+Known = tuple[Linear, Tensor, list[Tensor | None]]
+"""What the forward pass found: the cost, and the gradients that were made with it."""
 
 
 class Attached(torch.autograd.Function):
     """(hidden, weight, bias) ↦ a cost that is known."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, known: _Known) -> Tensor:
-        linear = known.linear
-        assert linear is not None
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, known: Known) -> Tensor:
+        linear, cost, made = known
         ctx.save_for_backward(hidden, weight, bias, linear.target, linear.whole.target, linear.whole.weight)
         bare = replace(linear.whole, logits=None, target=None, weight=None)
         ctx.bare = Linear(None, None, None, None, bare, linear.memory)
-        ctx.shape, ctx.made = tuple(linear.whole.logits.shape), known.made if any(g is not None for g in known.made) else None
-        return known.cost
+        ctx.shape, ctx.made = tuple(linear.whole.logits.shape), made if any(g is not None for g in made) else None
+        return cost
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -194,8 +192,7 @@ def _whole(ctx: Any) -> Linear:
 def _differentiable(linear: Linear, wants: Any, upstream: Tensor) -> list[Tensor | None]:
     """The gradients as formulas that PyTorch differentiates: δ of all rows, and its products."""
     h, w, b = linear.hidden, linear.weight, linear.bias
-    z = h @ w.T if b is None else h @ w.T + b
-    part = linear.part(z, slice(None))
+    part = linear.part(linear_map(h, w, b), slice(None))
     with quiet():
         by = reduction.scale(linear.whole)
         by = upstream.reshape(-1 if upstream.ndim else ()) * (1 if by is None else by)

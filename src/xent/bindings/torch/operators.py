@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from xent.bindings.torch import attached, fused
+from xent.costs import Focal, GeneralizedLq, Poly, SurprisalCost
 from xent.ops import cpu, plain
 from xent.ops.inputs import Problem, check_values, read
 from xent.ops.options import Options
@@ -21,17 +22,23 @@ USUAL = {
     "weight": None, "ignore_index": -100, "label_smoothing": 0.0, "z_loss": 0.0, "softcap": None, "temperature": 1.0, "shape": None,
     "reduction": "mean", "denominator": None, "on_empty": "nan", "valid_classes": None, "stats": (), "axis": None,
 }  # fmt: skip
+SHAPES: dict[type[SurprisalCost], str] = {Focal: "gamma", Poly: "epsilon", GeneralizedLq: "q"}
+"""The φ that operators know, by name and parameter."""
 TENSORS = 4
 """The first arguments of the operators: logits, target, weight and denominator; the others are numbers and strings."""
 ARGUMENTS = (
     "Tensor logits, Tensor target, Tensor? weight, Tensor? denominator, int ignore_index, float label_smoothing, float z_loss, "
-    "float? softcap, float temperature, str? shape, str reduction, str on_empty, int? valid_classes, str stats, float? divisor"
+    "float? softcap, float temperature, str? shape, float? parameter, str reduction, str on_empty, int? valid_classes, str stats, "
+    "float? divisor"
 )
 
 
 @lru_cache(maxsize=64, typed=True)
 def _options(*rest: Any) -> Options:
-    ignore_index, label_smoothing, z_loss, softcap, temperature, shape, reduction, on_empty, valid_classes, stats, divisor = rest
+    ignore_index, label_smoothing, z_loss, softcap, temperature, shape, parameter, *others = rest
+    reduction, on_empty, valid_classes, stats, divisor = others
+    if parameter is not None:
+        shape = next(kind(**{name: parameter}) for kind, name in SHAPES.items() if kind.name == shape)
     return Options(
         ignore_index=ignore_index, label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap, temperature=temperature,
         shape=shape, reduction=reduction, on_empty=on_empty, valid_classes=valid_classes, denominator=divisor, axis=-1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xent.doctor.carrying import VIEWS, behind, negated, original, same
+from xent.doctor.carrying import VIEWS, behind, complement, negated, original, same
 from xent.doctor.natures.functions import unshifted
 from xent.doctor.natures.moved import chosen, is_positive
 from xent.doctor.natures.nature import Nature, only_axis
@@ -96,7 +96,8 @@ def either(step: Step) -> tuple[Value, Value, Value] | None:
 
 def _complements(c: Value, y: Value) -> bool:
     """Whether c is 1 − y."""
-    return c.made_by is not None and c.made_by.op == "rsub" and c.made_by.argument(1, "other") == 1 and same(c.made_by.ins[0], y)
+    rest = complement(c)
+    return rest is not None and same(rest, y)
 
 
 def difference(natures: Natures, step: Step, out: Value) -> Nature | None:

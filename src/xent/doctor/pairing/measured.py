@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import xent.outputs
-from xent.doctor.carrying import MOST, carry, original
+from xent.doctor.carrying import MOST, carry, numbered, original
 from xent.doctor.observe import Observation
 from xent.doctor.pairing.pairing import Pairing, Unseen, ends_of, size
 from xent.doctor.pairing.reduction import counted, scale
@@ -31,7 +31,9 @@ def read(seen: Observation, site: Site) -> Pairing:
     z_value, squash = _before(site)
     delta, z = _delta(seen, site, z_value), z_value.numbers
     if z.numel() <= MOST:
-        frame = _frame(site, z_value)
+        frame = carry(z_value, site.input, numbered(z_value))
+        if frame is None:
+            raise Unseen("way")
         z, delta = z.flatten()[frame], delta.flatten()[frame]
     elif squash != "softmax" or original(z_value) is not original(site.input):
         raise Unseen(f"large|{z.numel():,}")
@@ -81,17 +83,6 @@ def _before(site: Site) -> tuple[Value, str]:
     if site.form == "logistic":
         return site.input, "margin"
     raise Unseen(f"no-gain|{site.form}")
-
-
-def _frame(site: Site, z_value: Value) -> Tensor:
-    """Where in z each element of the site's input lies."""
-    index = torch.arange(z_value.tensor.numel(), device=z_value.tensor.device).reshape(z_value.shape)
-    if original(z_value) is original(site.input):
-        return index
-    moved = carry(z_value, site.input, index)
-    if moved is None:
-        raise Unseen("way")
-    return moved
 
 
 def _delta(seen: Observation, site: Site, z_value: Value) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 
 from xent.doctor import goal
-from xent.doctor.carrying import carry
+from xent.doctor.carrying import carry, numbered
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case
 from xent.doctor.rules.base import Found, rule
@@ -36,7 +36,7 @@ def one_class_softmax(case: Case) -> Found | None:
         if isinstance(site.target, Value):
             y = site.target.numbers
             if y.numel() == z.tensor.numel() and binary(y):
-                aim = goal.arranged(z, goal.whole(z).reshape(-1), "sigmoid", y.reshape(-1), None)
+                aim = goal.arranged(z, numbered(z).reshape(-1), "sigmoid", y.reshape(-1), None)
         return Found({**words, "n": z.tensor.numel()}, "", Cure("one-logit-bce", words, ("two-classes",), aim))
     return None
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xent.doctor import goal
-from xent.doctor.carrying import places, running_axis
+from xent.doctor.carrying import numbered, places, running_axis
 from xent.doctor.cure import Cure
 from xent.doctor.evidence import Case, unit_axis
 from xent.doctor.rules.base import Found, rule
@@ -72,6 +72,7 @@ def class_index_out_of_range(case: Case) -> Found | None:
             y = _picked_in_earnest(case, site, y)
         if y.is_floating_point() or not y.numel() or tuple(y.shape) != site.rows:
             continue  # the axes are the fault
+        y = y.long()  # PyTorch cannot compare all kinds of integers
         ignored = y == site.option("ignore_index", -100)
         found = _outside(said(site), y[~ignored], k, share=float((((y < 0) | (y >= k)) & ~ignored).double().mean()))
         if found is None or signed(y):
@@ -164,7 +165,7 @@ def _axis_found(case: Case, site: Site, axis: int | None, n: int) -> Found:
         return Found(evidence, "", Cure("move-axis", words, (), aim))
     if step is not None:
         z = step.outs[0]
-        aim = goal.arranged(z, goal.whole(z), "softmax", y, unit_axis(step))
+        aim = goal.arranged(z, numbered(z), "softmax", y, unit_axis(step))
     return Found(evidence, "mixed", Cure("flatten-classes", words, (), aim))
 
 

@@ -110,8 +110,9 @@ def _changed(case: Case, steps: list[Step], change: Callable[[Tensor], object]) 
 
     def prepare(model: nn.Module) -> None:
         with torch.no_grad():
-            for name in sorted(names):
-                change(model.get_parameter(name))
+            for name, parameter in model.named_parameters():
+                if name in names:
+                    change(parameter)
 
     return prepare
 

@@ -155,8 +155,9 @@ def _scaled(case: Case, p: Pairing, scale: float) -> Callable[[nn.Module], None]
 
     def prepare(model: nn.Module) -> None:
         with torch.no_grad():
-            for name in filter(None, (weight, bias)):
-                model.get_parameter(name).mul_(scale)
+            for name, parameter in model.named_parameters():
+                if name in (weight, bias):
+                    parameter.mul_(scale)
 
     return prepare
 
@@ -240,7 +241,7 @@ def output_bias(case: Case) -> Found | None:
 def _biased(name: str, start: Tensor, offset: Tensor) -> Callable[[nn.Module], None] | None:
     def prepare(model: nn.Module) -> None:
         with torch.no_grad():
-            bias = model.get_parameter(name)
+            bias = dict(model.named_parameters())[name]
             if bias.numel() == start.numel():
                 bias.copy_(start.to(bias.dtype))
             else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xent.doctor.carrying import leads, original
+from xent.doctor.carrying import complement, leads, original
 from xent.doctor.natures import Nature, Natures
 from xent.doctor.sites.margins import margin
 from xent.doctor.sites.picks import GATHERING, picked
 from xent.doctor.sites.site import Site
-from xent.doctor.sites.weights import complement, factors, of_batch, rest_of_many, unscaled
+from xent.doctor.sites.weights import factors, of_batch, rest_of_many, unscaled
 from xent.doctor.trace import Step, Value
 
 PICKING = (*GATHERING, "mul", "nll_loss_forward", "dot", "mm", "xlogy")

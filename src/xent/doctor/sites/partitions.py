@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from xent.doctor.carrying import VIEWS, negated, original
+from xent.doctor.carrying import VIEWS, complement, negated, original
 from xent.doctor.natures import Natures
 from xent.doctor.sites.site import Site
-from xent.doctor.sites.weights import complement, of_batch, unscaled
+from xent.doctor.sites.weights import of_batch, unscaled
 from xent.doctor.trace import Step, Value
 
 CUT = {"relu", "clamp_min", "clamp", "maximum"}

@@ -29,12 +29,6 @@ def _given_in(value: Value, depth: int = 0) -> list[Value]:
     return own + [factor for v in inside for factor in _given_in(v, depth + 1)]
 
 
-def complement(value: Value) -> Value | None:
-    """y where a value is 1 − y."""
-    step = value.made_by
-    return step.ins[0] if step is not None and step.op == "rsub" and step.ins and step.argument(1, "other") == 1 else None
-
-
 def rest_of_many(value: Value) -> bool:
     """Whether a value is n − y, and n not 1."""
     step = value.made_by

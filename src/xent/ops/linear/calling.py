@@ -74,7 +74,8 @@ def run(linear: Linear, wants: plain.Wants) -> tuple[Any, tuple[Any, ...], dict[
 def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Any, dict[str, Any], list[Any]]:
     """`plain.through` or its fused twin, for what that knows."""
     check_not_empty(linear.whole)
-    if library(linear.hidden) == "numpy":
+    given = [x for x in (linear.hidden, linear.weight, linear.bias) if x is not None]
+    if library(linear.hidden) == "numpy" and all(x.dtype.isnative for x in given):
         from xent.ops.linear import cpu  # Numba is loaded when first used
 
         if cpu.knows(linear):

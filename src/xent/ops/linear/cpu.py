@@ -68,7 +68,7 @@ class Pass:
         self.costs = np.empty(n, self.dtype)
         self.table = np.empty((n if linear.each.stats else 0, len(cpu_rows.STATISTICS)), self.dtype)
         self.wrong, self.numbers, self._scratch = False, 0, np.empty(0, self.dtype)
-        self.size = max(1, min(BLOCK, linear.memory // 4) // (d * self.dtype.itemsize)) if self.wide else k
+        self.size = max(1, min(BLOCK, linear.memory // 4) // (max(d, 1) * self.dtype.itemsize)) if self.wide else k
         """Classes whose weights are held in float32 at a time."""
 
     @property

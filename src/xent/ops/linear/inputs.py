@@ -82,9 +82,9 @@ def read(hidden: Any, weight: Any, target: Any, bias: Any, memory: Any, options:
         )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise ShapeError(f"bias is one number per class, shape ({weight.shape[0]},), but shape {tuple(bias.shape)} came.")
-    if any(x.dtype != hidden.dtype for x in (weight, bias) if x is not None):
-        kinds = ", ".join(dtype_name(x) for x in (hidden, weight, bias) if x is not None)
-        raise ArrayKindError(f"hidden, weight and bias have one dtype, but {kinds} came: convert them to one of them.")
+    kinds = [dtype_name(x) for x in (hidden, weight, bias) if x is not None]
+    if len(set(kinds)) > 1:
+        raise ArrayKindError(f"hidden, weight and bias have one dtype, but {', '.join(kinds)} came: convert them to one of them.")
     if options.axis is not None:
         raise InputError(f"axis={options.axis} means nothing here: the features of hidden are on its last axis. Leave it out.")
     if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
