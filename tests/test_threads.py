@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from threading import get_ident
 from time import sleep
 
 import numpy as np
@@ -32,6 +33,22 @@ def test_an_error_in_a_thread_is_raised():
 
     with pytest.raises(ValueError, match="here"):
         threads.share_out(work, 10_000, 16)
+
+
+def test_when_the_caller_is_interrupted_everybody_stops():
+    caller, to_the_end = get_ident(), []
+
+    def work(start, stop):
+        for _ in range(4000):
+            yield
+            if get_ident() == caller:
+                raise KeyboardInterrupt
+            sleep(0.005)
+        to_the_end.append(start)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.share_out(work, 10_000, 16)
+    assert not to_the_end
 
 
 def test_errors_of_those_who_came_too_late_are_nobodys():

@@ -1,5 +1,17 @@
-"""`python -m xent`, the same as the command `xent`."""
+"""The command `xent`, also as `python -m xent`: stopped while it is still being loaded, it says no more than 130."""
 
-from xent.cli import run
+import sys
 
-run()
+
+def run() -> None:
+    """The entry point of the installed command."""
+    try:
+        from xent import cli
+
+        cli.run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

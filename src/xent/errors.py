@@ -32,6 +32,15 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - MOST} others" if len(names) > MOST else shown
 
 
+def an(noun: str) -> str:
+    """A noun with its article.
+
+    >>> an("int"), an("list"), an("UNet")
+    ('an int', 'a list', 'a UNet')
+    """
+    return f"{'an' if noun[:1] in 'aeioAEIO' else 'a'} {noun}"
+
+
 class XentError(Exception):
     """The root of every error that xent raises on purpose."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +21,23 @@ def folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write to the folder {path}: {error.strerror}. Choose another one with --out.") from error
     return path
+
+
+@contextmanager
+def wanted(path: Path | None) -> Iterator[Path | None]:
+    """The folder, if one is wanted, made before the work that fills it; where nothing came of that, it is gone again."""
+    if path is None:
+        yield None
+        return
+    made = [place for place in (path, *path.parents) if not place.exists()]
+    folder(path)
+    try:
+        yield path
+    except BaseException:
+        with suppress(OSError):  # something stands in one of them
+            for place in (*(path.iterdir() if path in made else ()), *made):
+                place.rmdir()
+        raise
 
 
 def write(path: Path, content: str | bytes) -> Path:

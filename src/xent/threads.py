@@ -11,7 +11,7 @@ import contextlib
 import ctypes
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from queue import SimpleQueue
 from threading import Lock, Thread, get_native_id
@@ -119,26 +119,43 @@ def _keep_apart() -> None:
                 os.sched_setaffinity(thread, os.sched_getaffinity(0) - {core})
 
 
-def share_out(work: Callable[[int, int], None], n: int, grain: int) -> None:
+def share_out(work: Callable[[int, int], Iterable[None] | None], n: int, grain: int) -> None:
     """Call work(start, stop) on parts of range(n) until all of it is done, in several threads where there are several parts.
 
     The parts are multiples of `grain`, four for each thread, so that a slow core holds nothing up.  Work must release the GIL.
     Each thread takes the next part when it is done with one; the caller is one of them, and has no hand-over to wait for.
+    Work that may take long is a generator, and yields now and then: there everybody stops once the caller has been interrupted.
     """
     part = grain * max(1, -(-n // (grain * 4 * threads())))
     parts = deque(range(0, n, part))
-    helpers = min(threads(), len(parts)) - 1
-    if helpers < 1:
-        work(0, n)
+    sharers = min(threads(), len(parts))
+    if sharers < 2:
+        deque(work(0, n) or (), maxlen=0)
         return
+    given_up = False
 
     def drain(_: int = 0) -> None:
-        with contextlib.suppress(IndexError):
-            while True:
-                start = parts.popleft()
-                work(start, min(start + part, n))
+        nonlocal given_up
+        try:
+            while parts:
+                try:
+                    start = parts.popleft()
+                except IndexError:  # another thread has the last one
+                    return
+                for _piece in work(start, min(start + part, n)) or ():
+                    if given_up:
+                        return
+        except BaseException:
+            given_up = True
+            parts.clear()
+            raise
 
-    together(drain, 1 + helpers)
+    try:
+        together(drain, sharers)
+    except BaseException:  # also while the others were waited for
+        given_up = True
+        parts.clear()
+        raise
 
 
 def together(call: Callable[[int], object], calls: int, done: Callable[[], bool] = lambda: False) -> None:
@@ -148,9 +165,9 @@ def together(call: Callable[[int], object], calls: int, done: Callable[[], bool]
     """
     _keep_apart()
     tasks = [_Task(call, i) for i in range(1, calls)]
-    for task in tasks:
-        _queue().put(task)
     try:
+        for task in tasks:
+            _queue().put(task)
         call(0)
     finally:
         begun = [task for task in tasks if not task.take_back()]

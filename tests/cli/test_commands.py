@@ -244,11 +244,25 @@ def test_what_the_system_refuses_is_one_sentence(tmp_path):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "xent", "explain", "tanh"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr.strip()) == (2, "error: the system refused: No space left on device.")
-    line = ["race", "digits", "--hidden", str(10**13), "--seeds", "1", "--rates", "1", "--jobs", "1", "--out", str(tmp_path)]
+    line = [
+        "race",
+        "digits",
+        "--hidden",
+        str(10**13),
+        "--seeds",
+        "1",
+        "--rates",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        str(tmp_path / "here"),
+    ]
     done = subprocess.run([sys.executable, "-m", "xent", *line], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is not enough memory for this: Unable to allocate")
     assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):

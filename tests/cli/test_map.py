@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 
 import pytest
 
 from xent.cli import main
+from xent.neuron import cpu
 
 
 def run(capsys, line):
@@ -27,6 +31,21 @@ def test_map_in_chinese_with_files(capsys, tmp_path):
     assert code == 0
     assert "学习率" in out
     assert {p.name for p in (tmp_path / "deep" / "er").iterdir()} == {"map.svg", "map.png", "numbers.json"}
+
+
+def test_ctrl_c_in_the_middle_of_hours_of_machine_code(capsys, monkeypatch, tmp_path):
+    pieces, begun = cpu._pieces, []
+
+    def interrupted(*given):
+        if not begun:  # the first of our threads to begin
+            begun.append(True)
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return pieces(*given)
+
+    monkeypatch.setattr(cpu, "_pieces", interrupted)
+    code, out, err = run(capsys, f"map --steps 2000000000 --lang en --out {tmp_path}/deep/er")
+    assert (code, out, err.strip()) == (130, "", "stopped; nothing half-written is left behind")
+    assert not list(tmp_path.iterdir())
 
 
 def test_json(capsys):

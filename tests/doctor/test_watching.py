@@ -40,6 +40,12 @@ def test_what_diagnose_finds_comes_up(criterion):
     assert told == [f.rule for f in seen.findings] == ["probabilities-as-logits"]
     assert not seen.ok
     assert "probabilities-as-logits" in str(seen.diagnosis)
+    assert str(seen).startswith("Sequential: 3 steps watched, 3 looked at; findings: 1 (probabilities-as-logits); middle gain ")
+    assert repr(seen) == f"<watch of {seen}>"
+    assert "发现 1 处" in seen.text("zh")
+    shown = seen._repr_html_()
+    assert (shown.startswith("<p>Sequential: 3 steps"), "<svg" in shown) == (True, True)
+    assert str(watch(model, criterion)) == "Sequential: 0 steps watched; not looked at yet"
 
 
 def test_a_plain_function_called_through_the_watch():

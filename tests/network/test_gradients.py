@@ -186,6 +186,17 @@ def test_a_lanes_bits_do_not_depend_on_its_company():
         assert p[3:].tobytes() == s.tobytes()
 
 
+def test_an_epoch_in_pieces_is_the_same_epoch(monkeypatch):
+    recipe = Recipe(SIZES, optimiser="adam", batch=BATCH)  # whose steps are counted
+    state, x, labels, order = lanes(recipe)
+    taught = []
+    for longest in (cpu.LONGEST, 1):
+        monkeypatch.setattr(cpu, "LONGEST", longest)
+        taught.append(cpu.learn(state, recipe, x, labels, order, [(KNOWN[2], slice(0, LANES))], RATES))
+    for whole, pieces in zip(*(one.parameters for one in taught), strict=True):
+        assert whole.tobytes() == pieces.tobytes()
+
+
 class Own(Cost):
     """A user's own quartic cost."""
 

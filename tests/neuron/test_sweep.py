@@ -250,6 +250,20 @@ def test_strides_and_axes():
     np.testing.assert_array_equal(many.steps_to_learn.ravel(), flat.steps_to_learn)
 
 
+def test_steps_in_pieces_are_the_same_steps(monkeypatch):
+    """Small steps along the odds, far starts and large steps by w and b, a rate for each neuron; a neuron that left the numbers."""
+    w, b, _ = starts(600, "float32")
+    w[300:] *= 100
+    asked = [("cross-entropy@sigmoid", 0.0, 0.15), ("cross-entropy@sigmoid", 0.0, np.full_like(w, 0.2)), ("exponential", 1.0, 0.5)]
+    whole, parts = [], []
+    for found, longest in ((whole, cpu.LONGEST), (parts, 7 * cpu.BLOCK), (parts, 1)):
+        monkeypatch.setattr(cpu, "LONGEST", longest)
+        for output, y, rate in asked:
+            many = xent.sweep(w, b, 1.0, y, output=output, rate=rate, steps=50)
+            found.append([v.tobytes() for v in (many.a, many.w, many.b, many.steps_to_learn)])
+    assert parts == whole * 2
+
+
 def test_the_catalogue_is_fused_and_costs_of_the_users_own_are_not():
     class Mine(Quadratic):
         def slope(self, a, y):

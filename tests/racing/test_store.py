@@ -143,6 +143,61 @@ def test_a_killed_race_equals_the_undisturbed_one(tmp_path):
     assert again.verdict == whole.verdict
 
 
+def test_of_a_race_that_finished_nothing_no_folder_is_left(tmp_path):
+    """Refused for memory. What was there before stays, and so does every finished heat; who raced along makes the folder anew."""
+    large = {**SMALL, "hidden": (10**6, 10**9)}
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "notes.txt").touch()
+    for folder in ("new", "there", "there/deeper"):
+        with pytest.raises(MemoryError):
+            xent.race("iris", SIDES, **large, out=tmp_path / folder)
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["there", "there/notes.txt"]
+    data = load("iris")
+    made, outputs = plan(data, SIDES, hidden=(4,), epochs=1)
+    heat = Heat("tuning", 0, (0,), (0.3,))
+    first, second = Store(tmp_path / "both", made), Store(tmp_path / "both", made)
+    first.leave()
+    second.put(heat, run(made, data, outputs[0], heat))
+    second.leave()
+    assert Store(tmp_path / "both", made).get(heat) is not None
+
+
+WORKERS = """
+import sys, xent
+xent.race("digits", ["quadratic@sigmoid"], 30, (0.3, 1.0), 20, 10_000, jobs=2, out=sys.argv[1])
+"""
+
+
+def children(process: int) -> set[int]:
+    """The processes that this one started, as /proc tells."""
+    return set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+
+
+def running(process: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks /proc who lives")
+def test_workers_end_with_a_killed_race(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", WORKERS, str(tmp_path)])
+
+    def workers() -> list[int]:
+        return [p for p in children(process.pid) if b"popen_loky" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+    while len(workers()) < 2 or any(b"numba" not in Path(f"/proc/{p}/maps").read_bytes() for p in workers()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    theirs = children(process.pid)
+    process.kill()
+    process.wait()
+    while any(map(running, theirs)):  # for ever, were nobody to look
+        time.sleep(0.05)
+
+
 FULL_DISK = """
 import resource, signal, sys
 from xent.cli import main

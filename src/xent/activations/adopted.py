@@ -7,7 +7,7 @@ from typing import Any
 
 from xent.activations.base import REALS, Activation, Interval
 from xent.arrays import Array
-from xent.errors import InputError
+from xent.errors import InputError, an
 
 
 def adopted_activation(activation: Any) -> Activation:
@@ -52,8 +52,8 @@ def interval_of(given: Any) -> Interval:
 def insist(own: Any, kind: str, method: str, signature: str) -> None:
     """Refuse what is not callable or lacks the method."""
     if isinstance(own, type):
-        raise InputError(f"expected a {kind}, but the class {own.__name__} came: make one of it, {own.__name__}().")
+        raise InputError(f"expected {an(kind)}, but the class {own.__name__} came: make one of it, {own.__name__}().")
     if not callable(own) or not callable(getattr(own, method, None)):
         raise InputError(
-            f"an output is made of a cost and an activation; a {kind} is callable and has {signature}, but {own!r} came."
+            f"an output is made of a cost and an activation; {an(kind)} is callable and has {signature}, but {own!r} came."
         )

@@ -71,5 +71,5 @@ def _refused(error: MemoryError | OSError, words: dict[str, str]) -> str:
 
 
 def run() -> None:
-    """The entry point of the installed command."""
+    """What was typed, done; the process ends with its exit code."""
     sys.exit(main())

@@ -1,5 +1,5 @@
 """`python -m xent.cli`."""
 
-from xent.cli import run
+from xent.__main__ import run
 
 run()

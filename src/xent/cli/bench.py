@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -37,9 +38,18 @@ def bench(
     """Time cross-entropy with its gradient against PyTorch, JAX and SciPy, as far as they are installed."""
     language = flags.language(lang)
     words, screen = texts.page("cli", language)["bench"], flags.console(quiet=json)
-    if out is not None:
-        files.folder(out)
     without = () if compiled else (COMPILED,)
+    with files.wanted(out) as folder:
+        data = _measured(without, words, screen)
+        if json:
+            print(data)
+        if folder is not None:
+            screen.print(words["written"].format(path=files.write(folder / "bench.json", data)), soft_wrap=True)
+    return 0
+
+
+def _measured(without: tuple[str, ...], words: dict[str, str], screen: Console) -> str:
+    """Every size measured and shown; all of it as JSON."""
     found: list[Comparison] = []
     left_out: dict[str, str] = {}
     screen.print(words["title"], style="bold")
@@ -54,12 +64,7 @@ def bench(
         screen.print(_table(found[-1], words))
     for name, why in (left_out | {name: why for one in found for name, why in one.left_out.items()}).items():
         screen.print(words["left_out"].format(name=_named(name, words), why=why), style="yellow", markup=False, soft_wrap=True)
-    data = flags.as_json({"machine": machine(*PACKAGES), "limit": LIMIT, "sizes": [asdict(one) for one in found]})
-    if json:
-        print(data)
-    if out is not None:
-        screen.print(words["written"].format(path=files.write(out / "bench.json", data)), soft_wrap=True)
-    return 0
+    return flags.as_json({"machine": machine(*PACKAGES), "limit": LIMIT, "sizes": [asdict(one) for one in found]})
 
 
 def _table(found: Comparison, words: dict[str, str]) -> Table:

@@ -31,13 +31,13 @@ def explain(name: str | None = None, /, *, out: flags.Out = None, json: flags.Js
     subject = own.one(name, language) if ":" in name else name
     with blamed([subject] if isinstance(subject, Output) else [], language):
         page = explaining.page(subject, language)
-    folder = files.folder(out) if out is not None else None
-    if json:
-        print(flags.as_json(page.data()))
-    else:
-        _show(page, flags.console())
-    if folder is not None:
-        _draw(page, folder, flags.console(quiet=json))
+    with files.wanted(out) as folder:
+        if json:
+            print(flags.as_json(page.data()))
+        else:
+            _show(page, flags.console())
+        if folder is not None:
+            _draw(page, folder, flags.console(quiet=json))
 
 
 def _list(language: str, *, json: bool) -> None:

@@ -37,17 +37,17 @@ def map(
 ) -> None:
     """Map the starts: how many steps each needs, one panel an output, and where a neuron is stuck."""
     language = flags.language(lang)
-    folder = files.folder(out) if out is not None else None
     chosen, reach = own.outputs(outputs, language), _span(span)
     how: dict[str, Any] = {"plane": plane, "size": size, "x": x, "y": target, "rate": rate, "steps": steps, "learned": learned}
-    with blamed(chosen, language):
-        stalls = stall_map(chosen, span=reach, **how)
-    if json:
-        print(flags.as_json(_numbers(stalls)))
-    else:
-        _show(stalls, language, flags.console())
-    if folder is not None:
-        _write(stalls, folder, language, flags.console(quiet=json))
+    with files.wanted(out) as folder:
+        with blamed(chosen, language):
+            stalls = stall_map(chosen, span=reach, **how)
+        if json:
+            print(flags.as_json(_numbers(stalls)))
+        else:
+            _show(stalls, language, flags.console())
+        if folder is not None:
+            _write(stalls, folder, language, flags.console(quiet=json))
 
 
 def _span(text: str | None) -> tuple[float, float] | None:

@@ -49,15 +49,15 @@ def neuron(
     for label, one, y, r in zip(labels, chosen, targets, rates, strict=True):
         with blamed([one], language):
             runs[label] = start(one.activation).learn(x, y, output=one, rate=r, steps=steps)
-    folder = files.folder(out) if out is not None else None
-    if json:
-        print(flags.as_json(tables.as_data(runs)))
-    elif csv:
-        sys.stdout.write(tables.as_csv(runs))
-    else:
-        _show(runs, x, told, language)
-    if folder is not None:
-        _write(runs, folder, language, quiet=json or csv)
+    with files.wanted(out) as folder:
+        if json:
+            print(flags.as_json(tables.as_data(runs)))
+        elif csv:
+            sys.stdout.write(tables.as_csv(runs))
+        else:
+            _show(runs, x, told, language)
+        if folder is not None:
+            _write(runs, folder, language, quiet=json or csv)
 
 
 def _one_each(flag: str, text: str, n: int) -> list[float]:

@@ -17,11 +17,11 @@ from xent.cli import flags
 def reproduce(*, out: flags.Out = None, json: flags.Json = False, lang: flags.Lang = None) -> int:
     """Compute the article again: its experiments, its claims, a report and every figure."""
     language = flags.language(lang)
-    folder = files.folder(out or Path("xent-article"))
-    screen = flags.console(quiet=json)
-    study = Study()
-    _show_claims(study, language, screen)
-    _write(study, folder, language, screen)
+    screen, place = flags.console(quiet=json), out or Path("xent-article")
+    with files.wanted(place):
+        study = Study()
+        _show_claims(study, language, screen)
+        _write(study, place, language, screen)
     if json:
         print(flags.as_json(study.numbers()))
     return 0 if all(claim.agrees for claim in study.claims) else 1

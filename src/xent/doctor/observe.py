@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from xent.doctor import guard
 from xent.doctor.following import NAMES, Calls, Operations, bare_calls
 from xent.doctor.trace import Trace, Value
-from xent.errors import ArrayKindError, InputError, ModelError
+from xent.errors import ArrayKindError, InputError, ModelError, an
 
 Forward = Callable[[Any, Any], Any]
 
@@ -86,10 +86,10 @@ def _reentrant(cost: Tensor) -> bool:
 def checked(given: Any, criterion: Any, batch: Any, forward: Any) -> nn.Module:
     """The model, if all that a run needs is there."""
     if not isinstance(given, nn.Module):
-        raise ArrayKindError(f"model is a torch.nn.Module, but a {type(given).__name__} came.")
+        raise ArrayKindError(f"model is a torch.nn.Module, but {said(given)} came.")
     for name, thing in (("criterion", criterion), ("forward", forward)):
         if thing is not None and not callable(thing):
-            raise ArrayKindError(f"{name} is something that can be called, but a {type(thing).__name__} came.")
+            raise ArrayKindError(f"{name} is something that can be called, but {said(thing)} came.")
         if isinstance(thing, type):
             raise ArrayKindError(f"{name} is to be an instance, but the class {thing.__name__} came: write {thing.__name__}().")
     model: nn.Module = getattr(given, "_orig_mod", given)  # what torch.compile wraps
@@ -294,7 +294,7 @@ def said(thing: Any) -> str:
     if isinstance(thing, Tensor):
         return f"a tensor of shape {tuple(thing.shape)} and {thing.dtype}"
     if isinstance(thing, list | tuple):
-        return f"a {type(thing).__name__} of {len(thing)}"
+        return f"{an(type(thing).__name__)} of {len(thing)}"
     if isinstance(thing, Mapping):
-        return f"a {type(thing).__name__} with {', '.join(map(repr, list(thing)[:5]))}"
-    return "None" if thing is None else f"a {type(thing).__name__}"
+        return f"{an(type(thing).__name__)} with {', '.join(map(repr, list(thing)[:5]))}"
+    return "None" if thing is None else an(type(thing).__name__)

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from html import escape
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.overrides import TorchFunctionMode
 
+from xent import texts
 from xent.doctor import evidence, guard
 from xent.doctor.diagnosing import diagnose
 from xent.doctor.diagnosis import Diagnosis, Finding
@@ -147,6 +149,28 @@ class watch:  # noqa: N801 - it is used as a function is
     def diagnosis(self) -> Diagnosis | None:
         """All findings so far as one diagnosis; None before the first look."""
         return None if self._whole is None else replace(self._whole, findings=tuple(self.findings))
+
+    def __repr__(self) -> str:
+        return f"<watch of {self}>"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, language: str = "en") -> str:
+        """How far it has come, in a line: steps, looks, findings, how the gain went. `diagnosis` says it all."""
+        words = texts.page("doctor", language)["watch"]
+        name, gains = type(self.model).__name__, [f"{look.gain:.3g}" for look in self.looks if not math.isnan(look.gain)]
+        if self._whole is None:
+            return str(words["unseen"].format(name=name, steps=self._step))
+        rules = words["comma"].join(finding.rule for finding in self.findings)
+        found = words["found"].format(n=len(self.findings), rules=rules) if rules else words["nothing"]
+        gain = "" if not gains else words["gain"].format(gain=" → ".join(dict.fromkeys((gains[0], gains[-1]))))
+        return str(words["seen"].format(name=name, steps=self._step, looks=max(len(self.looks), 1), found=found, gain=gain))
+
+    def _repr_html_(self) -> str:
+        """The line and the diagnosis so far, where a notebook shows the watch."""
+        diagnosis = self.diagnosis
+        return f"<p>{escape(str(self))}</p>" + ("" if diagnosis is None else diagnosis._repr_html_())
 
     @property
     def ok(self) -> bool:

@@ -7,6 +7,7 @@ stopped goes on where it was when it is started again.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -19,6 +20,7 @@ from xent.lab.races import ASKED, HEATS, RESULT, SCRIPT, TABLE
 from xent.outputs import Output
 from xent.outputs.own import is_own
 from xent.owned import raised
+from xent.processes import end_with
 from xent.racing import Race, race
 from xent.racing import plan as planning
 from xent.racing.estimate import seconds
@@ -31,6 +33,7 @@ LONGEST = 3600.0
 
 def main(folder: Path) -> int:
     """Run the race of a folder; 0 done, 2 it was asked wrongly."""
+    end_with(os.getppid())
     asked = json.loads((folder / ASKED).read_text(encoding="utf-8"))
     outputs: list[Output] = []
     try:

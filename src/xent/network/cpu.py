@@ -6,7 +6,8 @@ padded to whole vectors, and its bias is one more row of its weights, against on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -23,6 +24,9 @@ from xent.network.products import padded
 from xent.network.recipe import OPTIMISERS, Recipe
 from xent.outputs import Output
 from xent.threads import share_out
+
+LONGEST = 1 << 29
+"""Parameters times samples in one call of the loop, some tenths of a second: only between calls is Ctrl-C heard."""
 
 # ── σ and σ′ of the hidden layers ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -231,21 +235,25 @@ def learn(
         loop = kernel(type(output.cost), type(output.activation), type(recipe.activation), recipe.optimiser, dtype.name)
         c, k = (dtype.type(v) for v in deltas.numbers(output))
         for lane in range(*lanes.indices(len(p))):
-            numbers = dtype.type(rates[lane]), dtype.type(recipe.momentum), dtype.type(recipe.l2), c, k, np.int64(state.steps)
+            numbers = dtype.type(rates[lane]), dtype.type(recipe.momentum), dtype.type(recipe.l2), c, k
             taught[lane] = loop, numbers
-
     x, labels, order = np.ascontiguousarray(x), labels.astype(np.int64), np.ascontiguousarray(order, np.int64)
 
-    def some(start: int, stop: int) -> None:
+    longest = max(1, LONGEST // (layout.size * order.shape[2]))
+
+    def teach(start: int, stop: int) -> Iterator[None]:
         work, g = np.zeros(layout.work, dtype), np.empty(layout.size, dtype)
         for i in range(order.shape[2]):  # the bias's answer
             work[i * layout.layers[0, APART] + recipe.sizes[0]] = 1
         for lane in range(start, stop):
             loop, numbers = taught[lane]
-            loop(p[lane], first[lane], second[lane], work, g, x, labels, order[lane], layout.layers, layout.places, numbers)
+            for done in range(0, order.shape[1], longest):
+                yield
+                some, now = order[lane, done : done + longest], (*numbers, np.int64(state.steps + done))
+                loop(p[lane], first[lane], second[lane], work, g, x, labels, some, layout.layers, layout.places, now)
 
     if threads:
-        share_out(some, len(p), 1)
+        share_out(teach, len(p), 1)
     else:
-        some(0, len(p))
+        deque(teach(0, len(p)), maxlen=0)
     return State(layout.unpacked(p), layout.unpacked(first), layout.unpacked(second), state.steps + order.shape[1])

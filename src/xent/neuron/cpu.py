@@ -7,6 +7,7 @@ line, and the odds u = e^(−z) say where on it: a step needs no exponential the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,9 @@ from xent.threads import share_out
 BLOCK = 256
 """Neurons of a block: their numbers take at most 18 KiB, so a block's steps never leave the first-level cache."""
 
+LONGEST = 1 << 27
+"""Neurons times steps in one call of the loop, a tenth of a second: only between calls is Ctrl-C heard."""
+
 # ── the loop ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 LANES = 10 * BLOCK
@@ -46,31 +50,52 @@ DEGREES = {"float32": ((0.05, 2), (0.5, 5)), "float64": ((0.05, 6), (0.5, 11))}
 
 
 def _learn(
-    w: Any, b: Any, first: Any, a: Any, each: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any, lanes: Any
+    w: Any,
+    b: Any,
+    first: Any,
+    a: Any,
+    each: Any,
+    sample: Any,
+    steps: Any,
+    learned: Any,
+    c: Any,
+    powers: Any,
+    lanes: Any,
+    soonest: Any,
 ) -> None:
-    """Teach all neurons of w and b, in place, one block after another; a and first are written."""
-    soonest = np.empty(BLOCK, np.int32)
+    """Teach all neurons of w and b, in place, one block after another; a and first are written.
+
+    `steps` says where to begin, where to end, and how many there are in all. What is not all of them is for a single block, which
+    stays in `lanes` and `soonest` until its next steps.
+    """
+    begin, end, last = steps
     for start in range(0, w.size, BLOCK):
         size = min(BLOCK, w.size - start)
-        for i in range(size):
-            lanes[W + i], lanes[B + i] = w[start + i], b[start + i]
-        for row in range(each.shape[0]):
+        if begin == 0:
             for i in range(size):
-                lanes[X + row * BLOCK + i] = each[row, start + i]
+                lanes[W + i], lanes[B + i] = w[start + i], b[start + i]
+            for row in range(each.shape[0]):
+                for i in range(size):
+                    lanes[X + row * BLOCK + i] = each[row, start + i]
         learn_block(lanes, soonest, sample, steps, learned, c, powers)
-        for i in range(size):
-            w[start + i], b[start + i], a[start + i] = lanes[W + i], lanes[B + i], lanes[A + i]
-            first[start + i] = soonest[i] if soonest[i] != NEVER else -1
+        if end == last:
+            for i in range(size):
+                w[start + i], b[start + i], a[start + i] = lanes[W + i], lanes[B + i], lanes[A + i]
+                first[start + i] = soonest[i] if soonest[i] != NEVER else -1
 
 
 def _learn_block(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any) -> None:
-    """All steps of one block; every loop over it is a vector loop, of a length known beforehand."""
-    for i in range(BLOCK):
-        soonest[i] = NEVER
-        _, _, _, turn, _, _, _ = numbers(lanes, sample, i)
-        lanes[W + i], lanes[B + i] = turn * lanes[W + i], turn * lanes[B + i]
+    """The steps of one block; every loop over it is a vector loop, of a length known beforehand."""
+    begin, end, last = steps
+    if begin == 0:
+        for i in range(BLOCK):
+            soonest[i] = NEVER
+            _, _, _, turn, _, _, _ = numbers(lanes, sample, i)
+            lanes[W + i], lanes[B + i] = turn * lanes[W + i], turn * lanes[B + i]
     take_steps(lanes, soonest, sample, steps, learned, c, powers)
-    now = np.int32(steps)
+    if end < last:
+        return
+    now = np.int32(last)
     for i in range(BLOCK):
         x, _, extra, turn, y, high, low = numbers(lanes, sample, i)
         z = lanes[W + i] * x + lanes[B + i]
@@ -81,7 +106,8 @@ def _learn_block(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any
 
 def _steps(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any, c: Any, powers: Any) -> None:
     """w and b, step after step."""
-    for step in range(steps):
+    begin, end, _ = steps
+    for step in range(begin, end):
         now = np.int32(step)
         for i in range(BLOCK):
             w, b = lanes[W + i], lanes[B + i]
@@ -98,21 +124,27 @@ def _odds_steps(lanes: Any, soonest: Any, sample: Any, steps: Any, learned: Any,
     What z has fallen by in all is shared out between w and b as every step would have: x to 1.
     """
     x, _, extra, _, y, high, low = sample
-    far = real(0)
-    for i in range(BLOCK):
-        s = steep(lanes[W + i] * x + lanes[B + i])
-        far = max(far, abs(s))
-        lanes[ODDS_NOW + i] = lanes[ODDS_FIRST + i] = exp_near(-within(s))
-    if not far <= real(FAR):
+    begin, end, last = steps
+    if begin == 0:
+        far = real(0)
+        for i in range(BLOCK):
+            s = steep(lanes[W + i] * x + lanes[B + i])
+            far = max(far, abs(s))
+            lanes[ODDS_NOW + i] = lanes[ODDS_FIRST + i] = exp_near(-within(s))
+        if not far <= real(FAR):
+            lanes[ODDS_FIRST] = real(0)  # which no odds are
+    if lanes[ODDS_FIRST] == real(0):
         by_w_and_b(lanes, soonest, sample, steps, learned, c, powers)
         return
-    for step in range(steps):
+    for step in range(begin, end):
         now = np.int32(step)
         for i in range(BLOCK):
             u = lanes[ODDS_NOW + i]
             delta, e = odds_formula(u, y, high, low, extra, c)
             lanes[ODDS_NOW + i] = u + (u * delta) * polynomial(delta, powers)
             soonest[i] = min(soonest[i], now if abs(e) < learned else NEVER)
+    if end < last:
+        return
     for i in range(BLOCK):
         fallen = log(lanes[ODDS_NOW + i] / lanes[ODDS_FIRST + i]) / steep(real(1) + x * x)
         lanes[W + i] -= x * fallen
@@ -191,28 +223,45 @@ def sweep(
     learn = kernel(type(closed.cost), type(output.activation), dtype.name, alike, hard, degree)
     recipe = _recipe(output)
     parameter, forgetful = recipe.parameter, recipe.formula not in STRAIGHT
-    numbers = np.int64(steps), dtype.type(learned), dtype.type(getattr(closed.cost, parameter) if parameter else 0)
+    numbers = dtype.type(learned), dtype.type(getattr(closed.cost, parameter) if parameter else 0)
     start_w, start_b = w.reshape(-1), b.reshape(-1)
     a, w, b = np.empty((3, n), dtype)  # one piece, for which NumPy asks for huge pages sooner
     first = np.empty(n, np.int32)
     asked = (np.broadcast_to(v, shape).reshape(-1) for v in (x, y, np.asarray(rate, dtype)))
     xs, ys, rates = asked
+    lost: list[Array] = []
 
-    def work(start: int, stop: int) -> None:
-        part = slice(start, stop)
-        rows = np.stack([v[part] for v in each]) if each else np.empty((0, 0), dtype)
-        lanes = aligned(LANES, dtype)
+    def work(start: int, stop: int) -> Iterator[None]:
+        lanes, soonest = aligned(LANES, dtype), np.empty(BLOCK, np.int32)
         lanes[:] = 0
-        w[part], b[part] = start_w[part], start_b[part]  # a copy: what is read-only would be another type to Numba
-        learn(w[part], b[part], first[part], a[part], rows, sample, *numbers, powers, lanes)
-        with quiet():
-            lost = start + np.flatnonzero(~np.isfinite(w[part] + b[part])) if forgetful else ()
-        if len(lost):
-            again = plain.sweep(start_w[lost], start_b[lost], xs[lost], ys[lost], output, rates[lost], steps, learned, xp)
-            a[lost], w[lost], b[lost], first[lost] = again
+        w[start:stop], b[start:stop] = start_w[start:stop], start_b[start:stop]  # a copy: read-only is another type to Numba
+        for part, piece in _pieces(stop - start, steps):
+            yield
+            here = slice(start + part.start, start + part.stop)
+            rows = np.stack([v[here] for v in each]) if each else np.empty((0, 0), dtype)
+            learn(w[here], b[here], first[here], a[here], rows, sample, piece, *numbers, powers, lanes, soonest)
+        if forgetful:
+            with quiet():
+                lost.append(start + np.flatnonzero(~np.isfinite(w[start:stop] + b[start:stop])))
 
     share_out(work, n, BLOCK)
+    again = np.concatenate(lost) if lost else np.empty(0, np.int64)
+    if again.size:
+        how = output, rates[again], steps, learned, xp
+        a[again], w[again], b[again], first[again] = plain.sweep(start_w[again], start_b[again], xs[again], ys[again], *how)
     return a.reshape(shape), w.reshape(shape), b.reshape(shape), first.reshape(shape)
+
+
+def _pieces(n: int, steps: int) -> Iterator[tuple[slice, tuple[np.int64, np.int64, np.int64]]]:
+    """What one call of the loop is given: some of n neurons, and where their steps begin and end, of how many.
+
+    That is blocks with all of their steps, or a part of the steps of one block.
+    """
+    size = BLOCK * max(1, LONGEST // (BLOCK * max(steps, 1)))
+    longest = max(1, min(steps, LONGEST // BLOCK))
+    for start in range(0, n, size):
+        for begin in range(0, max(steps, 1), longest):
+            yield slice(start, min(start + size, n)), (np.int64(begin), np.int64(min(begin + longest, steps)), np.int64(steps))
 
 
 def _growth(output: Output, x: Array, y: Array, rate: Any, dtype: Any, hard: bool) -> tuple[int, tuple[Any, ...]]:

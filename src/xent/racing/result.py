@@ -164,7 +164,11 @@ def race(
         raise InputError(f"jobs={jobs} shares a race out among processes of this machine, but {reason}: leave jobs (--jobs) out.")
     store = Store(None if out is None else Path(out), plan)
     runner = Runner(plan, rows, chosen, store, cores if jobs or lane_steps(plan, rows) >= FEW else 1, cluster, progress)
-    return _judged(runner, interval)
+    try:
+        return _judged(runner, interval)
+    except BaseException:
+        store.leave()
+        raise
 
 
 def _judged(runner: Runner, interval: str) -> Race:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from xent.data import Data
 from xent.errors import InputError, MissingPackageError
 from xent.outputs import Output
 from xent.outputs.own import own_kinds
+from xent.processes import deaf_to_interrupts, end_with
 from xent.racing import heats
 from xent.racing.devices import CPU
 from xent.racing.heats import Heat
@@ -82,8 +84,11 @@ class Runner:
             return
         for output in self.outputs:
             _carry(output)
+        mine = os.getpid() if self.cluster is None else None
         with self._engine(len(todo)) as pool:
-            yield from pool(delayed(_run)(self.plan, self.data, self.outputs[heat.side], heat) for heat in todo)
+            with deaf_to_interrupts():  # here the processes are started
+                found = pool(delayed(_run)(self.plan, self.data, self.outputs[heat.side], heat, mine) for heat in todo)
+            yield from found
 
     @contextmanager
     def _engine(self, heats: int) -> Iterator[Parallel]:
@@ -104,8 +109,10 @@ def _carry(output: Output) -> None:
                 sys.modules[pickler].register_pickle_by_value(module)
 
 
-def _run(plan: Plan, data: Data, output: Output, heat: Heat) -> tuple[Heat, pl.DataFrame]:
-    """A heat with its name, for engines that return results in any order."""
+def _run(plan: Plan, data: Data, output: Output, heat: Heat, parent: int | None) -> tuple[Heat, pl.DataFrame]:
+    """A heat with its name, for engines that return results in any order; in a process that `parent` may have started for it."""
+    if parent not in (None, os.getpid()):
+        end_with(parent)
     return heat, heats.run(plan, data, output, heat)
 
 

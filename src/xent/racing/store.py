@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -34,12 +34,16 @@ class Store:
     """The heats of one plan in one folder. Without a folder they are kept in memory, for as long as the race runs."""
 
     def __init__(self, folder: Path | None, plan: Plan) -> None:
-        self.folder = folder
+        self.folder, self._plan = folder, plan
         self._kept: dict[str, pl.DataFrame] = {}
-        if folder is None:
-            return
+        self._made: list[Path] = []
+        if folder is not None:
+            self._open(folder)
+
+    def _open(self, folder: Path) -> None:
+        there = {place: place.exists() for place in (folder, folder / PLAN, folder / INDEX, folder / HEATS)}
         files.folder(folder)
-        _claim(folder, plan)
+        _claim(folder, self._plan)
         files.folder(folder / HEATS)
         for half in (
             *folder.glob(f".{PLAN}.*"),
@@ -49,6 +53,18 @@ class Store:
                 half.unlink(missing_ok=True)
         with self._index() as index:
             index.execute("CREATE TABLE IF NOT EXISTS heats (key TEXT PRIMARY KEY, file TEXT NOT NULL, sha256 TEXT NOT NULL)")
+        self._made = [place for place, before in there.items() if not before]
+
+    def leave(self) -> None:
+        """Where no heat was finished, what was made here goes again: nothing is to be gone on with."""
+        if self.folder is None or self.folder / PLAN not in self._made:
+            return
+        with suppress(OSError, InputError):
+            with self._index() as index:
+                if index.execute("SELECT 1 FROM heats LIMIT 1").fetchone():
+                    return
+            for place in reversed(self._made):  # a folder goes last, and only where nothing else stands in it
+                place.rmdir() if place.is_dir() else place.unlink()
 
     def get(self, heat: Heat) -> pl.DataFrame | None:
         """What a finished heat measured; None where it is still to be run."""
@@ -71,6 +87,8 @@ class Store:
         self._kept[heat.key] = frame
         if self.folder is None:
             return
+        if not (self.folder / PLAN).exists():  # a race of the same plan that was here first has left
+            self._open(self.folder)
         content = BytesIO()
         frame.write_parquet(content)
         name = f"{hashlib.sha256(heat.key.encode()).hexdigest()[:20]}.parquet"
