@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -66,11 +67,15 @@ def test_no_public_function_shares_a_name_with_a_module():
 
 
 def test_the_readmes_examples_print_what_they_say():
-    """Every ```python block of both READMEs runs, and prints the lines that its comments promise."""
+    """Every ```python block of both READMEs runs, and prints the lines that its comments promise; a program in both, once."""
+    printed = {}
     for name in ("README.md", "README.zh-CN.md"):
         text = (Path(__file__).parents[1] / name).read_text()
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
         assert blocks
         for block in blocks:
-            promised = re.findall(r"#> ?(.*)", block)
-            assert run_python(block).splitlines() == promised
+            program = ast.unparse(ast.parse(block))  # without its comments, which are in two languages
+            printed.setdefault(program, None)
+            if printed[program] is None:
+                printed[program] = run_python(block).splitlines()
+            assert printed[program] == re.findall(r"#> ?(.*)", block)
