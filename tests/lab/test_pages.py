@@ -148,6 +148,14 @@ def test_by_keyboard_only(visit):
 # ── the costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_cost_far_beyond_the_others_leaves_them_to_be_seen(visit):
+    page = visit().open("/costs?outputs=quadratic@sigmoid,cross-entropy@sigmoid,rescaled-quadratic")
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 4")
+    x, y = page.evaluate("['xaxis', 'yaxis'].map((axis) => document.querySelector('.js-plotly-plot')._fullLayout[axis].range)")
+    assert x == [0, 1]
+    assert 2.5 < y[1] < 3.5
+
+
 def test_costs(visit):
     at = visit()
     page = at.open("/costs?outputs=focal,hinge")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +16,11 @@ from xent.figures.runs import colours, legend_shape, short
 from xent.figures.style import DASHES, drawing, finish
 from xent.outputs import Output, curves
 from xent.outputs import output as output_named
+
+APART = 20
+"""So many times the next smaller size is far beyond it."""
+LOW = 0.02
+"""What is lower than this is as good as flat, and keeps no other curve out."""
 
 
 def draw_outputs(
@@ -33,7 +39,12 @@ def draw_outputs(
         colour = colours([one.cost.name for one in chosen], house.theme)
         columns, rows = legend_shape([short(str(one)) for one in chosen])
         figure, axes = house.figure(7.2, 4.9 + 0.2 * rows, "AB;CD")
-        ends = min(curve.x[0] for curve in drawn), max(curve.x[-1] for curve in drawn)
+        near = [
+            curve
+            for curve, shown in zip(drawn, _together([float(curve.x[-1] - curve.x[0]) for curve in drawn]), strict=True)
+            if shown
+        ]
+        ends = min(curve.x[0] for curve in near), max(curve.x[-1] for curve in near)
         kinds = list(dict.fromkeys(curve.axis for curve in drawn))
         below = ", ".join(house.say(kind, classes=curves.CLASSES) for kind in kinds)
         for part, ax in zip(PARTS, axes, strict=True):
@@ -46,7 +57,8 @@ def draw_outputs(
                 ax.plot(curve.x, y, color=colour[one.cost.name], ls=DASHES[i % len(DASHES)])
                 edge = int(MIDDLE * len(y))
                 shown.append(y[edge : len(y) - edge])
-            values = np.concatenate(shown)
+            heights = [float(np.max(np.abs(y), initial=0.0, where=np.isfinite(y))) for y in shown]
+            values = np.concatenate([y for y, low in zip(shown, _together(heights), strict=True) if low])
             scale(ax, house, values[np.isfinite(values)], (0.0, 1.0) if part == "gain" else (0.0,))
         handles = [
             Line2D([], [], color=colour[one.cost.name], ls=DASHES[i % len(DASHES)], label=short(str(one)))
@@ -54,3 +66,10 @@ def draw_outputs(
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, handlelength=3)
         return finish(figure)
+
+
+def _together(sizes: Sequence[float]) -> list[bool]:
+    """Which of these sizes are not far beyond all smaller ones: a curve that is leaves the panel, or nothing else could be seen."""
+    least = sorted(max(size, LOW) for size in sizes)
+    beyond = next((b for a, b in pairwise(least) if b > APART * a), np.inf)
+    return [size < beyond for size in sizes]

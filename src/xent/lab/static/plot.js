@@ -125,6 +125,8 @@ const DRAWABLE = 1e250;
 const BLOW_UP = 1e3;
 const MIDDLE = 0.06;
 const POLE = 30;
+const APART = 20;
+const LOW = 0.02;
 
 const largest = (values) => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
 const drawable = (rows) => rows.flatMap((y) => Array.from(y)).filter((v) => Math.abs(v) < DRAWABLE);
@@ -142,10 +144,22 @@ export function ofRuns(rows, landmarks) {
   return withAir(shown, landmarks);
 }
 
-/** Limits of y for curves by answer, as in the library's figures: a curve with a pole at an end keeps to the rest. */
+const middle = (y) => y.slice(Math.floor(MIDDLE * y.length), Math.ceil((1 - MIDDLE) * y.length));
+
+/** Which of these heights are not far beyond all lower ones. */
+export function together(heights) {
+  const sorted = heights.map((h) => Math.max(h, LOW)).sort((p, q) => p - q);
+  const gap = sorted.findIndex((h, i) => i > 0 && h > APART * sorted[i - 1]);
+  return heights.map((h) => gap < 0 || h < sorted[gap]);
+}
+
+/** Limits of y for curves by answer, a curve with a pole at an end, or far above all others, leaves the picture,
+ *  as in the library's figures. */
 export function ofOutputs(rows, landmarks) {
+  const near = together(rows.map((y) => largest(drawable([middle(y)]))));
+  rows = rows.filter((_, i) => near[i]);
   const whole = drawable(rows);
-  const inner = drawable(rows.map((y) => y.slice(Math.floor(MIDDLE * y.length), Math.ceil((1 - MIDDLE) * y.length))));
+  const inner = drawable(rows.map(middle));
   let shown = largest(whole) <= 2 * largest(inner) ? whole : inner;
   const usual = median(shown.map(Math.abs).filter((v) => v > 0));
   if (largest(shown) > POLE * usual) shown = shown.filter((v) => Math.abs(v) <= (POLE / 3) * usual);

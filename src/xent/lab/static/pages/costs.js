@@ -2,7 +2,7 @@
 
 import { el } from "../dom.js";
 import { broken, choice, copyText, outputs, problems, slider, takeaway } from "../controls.js";
-import { Panel, ofOutputs, plotly } from "../plot.js";
+import { Panel, ofOutputs, plotly, together } from "../plot.js";
 import { split } from "../settings.js";
 
 const STANDARD = "quadratic@sigmoid,cross-entropy@sigmoid";
@@ -22,7 +22,9 @@ export function costs(main, lab, kept) {
   const away = takeaway(lab, "costs");
   const places = Object.fromEntries(PARTS.map((part) => [part, el("div.plot")]));
   const ends = () => {
-    const all = data.outputs.filter(({ x }) => x);
+    const drawn = data.outputs.filter(({ x }) => x);
+    const near = together(drawn.map(({ x }) => x[x.length - 1] - x[0]));
+    const all = drawn.filter((_, i) => near[i]);  // an output that answers far beyond the others goes on outside
     const low = Math.min(...all.map(({ x }) => x[0]));
     const high = Math.max(...all.map(({ x }) => x[x.length - 1]));
     return all.length ? [Math.round(low * 100) / 100, Math.round(high * 100) / 100] : [0, 1];
