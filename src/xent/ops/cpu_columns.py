@@ -29,8 +29,9 @@ PEAK: the greatest logit, AT: the target's)."""
 
 
 def knows(options: Options, hard: bool, classes: int) -> bool:
-    """Whether this file's loop has these options."""
+    """Whether this file's loop has these options; z-loss where no weight can leave it the whole cost: then lse has to be exact."""
     plain = options.shape is None and options.softcap is None and options.temperature == 1 and options.label_smoothing == 0
+    plain = plain and (options.z_loss == 0 or options.weight is None)
     return hard and plain and classes <= MOST and not options.stats
 
 

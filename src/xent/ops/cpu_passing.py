@@ -24,8 +24,9 @@ from xent.threads import share_out
 
 
 def knows(options: Options, hard: bool) -> bool:
-    """Whether three numbers are enough: class indices, no smoothing, no φ, no statistics."""
-    return hard and options.shape is None and options.label_smoothing == 0 and not options.stats
+    """Whether three numbers are enough: class indices, no smoothing, no φ, no statistics, no z-loss that weights leave alone."""
+    plain = options.shape is None and options.label_smoothing == 0 and (options.z_loss == 0 or options.weight is None)
+    return hard and plain and not options.stats
 
 
 class Passing:
