@@ -51,14 +51,6 @@ def test_when_the_caller_is_interrupted_everybody_stops():
     assert not to_the_end
 
 
-def test_errors_of_those_who_came_too_late_are_nobodys():
-    def call(i):
-        if i:
-            raise ValueError("late")
-
-    threads.together(call, 3, lambda: True)
-
-
 def test_a_task_that_was_taken_back_holds_nothing():
     class Held:
         def __call__(self, i):
@@ -81,9 +73,9 @@ def test_threads_are_kept_from_the_callers_core():
     for core in everywhere:
         try:
             os.sched_setaffinity(0, {core})
-            threads._keep_apart()  # a single core is for all
+            threads.keep_apart()  # a single core is for all
             os.sched_setaffinity(0, everywhere)
-            threads._keep_apart()
+            threads.keep_apart()
         finally:
             os.sched_setaffinity(0, everywhere)
         for thread, kept_from in threads._threads.items():

@@ -64,7 +64,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"xent.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)  # to find it anew takes as long as a small batch's kernel
+    return found
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import caching, cgutils, types
+from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 Kernel = Any
@@ -65,6 +66,15 @@ def cached(kernel: Kernel, *files: str | Path) -> Kernel:
     with contextlib.suppress(Exception):
         kernel._cache = _cache(fingerprint(files))(kernel.py_func)
     return kernel
+
+
+def entry(function: FunctionType, *files: str | Path) -> Any:
+    """A function of an address that answers an int32, for whoever calls machine code: it is at `.address` while this is kept."""
+    made: Any = CFunc(function, ((types.int64,), types.int32), locals={}, options={"error_model": "numpy"})
+    with contextlib.suppress(Exception):
+        made._cache = _cache(fingerprint(files))(function)
+    made.compile()
+    return made
 
 
 @cache

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from queue import SimpleQueue
 from threading import Lock, Thread, get_native_id
+from typing import Any
 
 
 def threads() -> int:
@@ -69,14 +70,13 @@ def _queue() -> SimpleQueue[_Task | None]:
     started = []
     with contextlib.suppress(RuntimeError):  # the interpreter is about to end: whoever calls does all of it
         for i in range(threads()):
-            started.append(Thread(target=_serve, args=(queue,), name=f"xent-{i}", daemon=True))
+            started.append(Thread(target=kept_apart, args=(_serve, queue), name=f"xent-{i}", daemon=True))
             started[-1].start()
     atexit.register(_end, queue, started, os.getpid())
     return queue
 
 
 def _serve(queue: SimpleQueue[_Task | None]) -> None:
-    _threads[get_native_id()] = -1
     while (task := queue.get()) is not None:
         task.run()
         del task  # and all that it holds
@@ -89,7 +89,6 @@ def _end(queue: SimpleQueue[_Task | None], started: list[Thread], process: int) 
             queue.put(None)
         for thread in started:
             thread.join()
-        _threads.clear()  # these numbers may be other processes' threads from now on
 
 
 def _forget() -> None:
@@ -105,13 +104,30 @@ FEW = 8
 """Cores up to which threads are kept from the caller's."""
 _core: Callable[[], int] = ctypes.PyDLL(None).sched_getcpu if hasattr(os, "sched_setaffinity") else lambda: -1
 """The core that this thread is on."""
+_caller = -1
+"""The core that all of our threads are kept from; -1 where some are not."""
 
 
-def _keep_apart() -> None:
-    """Keep the pool's threads from the caller's core, where the system likes to wake them: the two would take turns there."""
-    cores, core = threads(), _core()
-    if not 1 < cores <= FEW or core < 0:
+def kept_apart(call: Callable[..., object], *given: Any) -> None:
+    """call(*given) by this thread, which is kept from the core of whoever it works with until that is done."""
+    global _caller
+    me = get_native_id()
+    _threads[me] = _caller = -1
+    try:
+        call(*given)
+    finally:
+        _threads.pop(me, None)  # the number may be another process's thread from now on
+
+
+def keep_apart() -> None:
+    """Keep our threads from the caller's core, where the system likes to wake them: the two would take turns there."""
+    global _caller
+    core = _core()
+    if core == _caller:
         return
+    if not 1 < threads() <= FEW or core < 0:
+        return
+    _caller = core
     for thread, other in _threads.copy().items():
         if other != core:
             _threads[thread] = core
@@ -158,12 +174,12 @@ def share_out(work: Callable[[int, int], Iterable[None] | None], n: int, grain: 
         raise
 
 
-def together(call: Callable[[int], object], calls: int, done: Callable[[], bool] = lambda: False) -> None:
+def together(call: Callable[[int], object], calls: int) -> None:
     """Call call(0), …, call(calls − 1) at once, the first here: work that its calls share out among themselves.
 
-    Whoever comes late finds nothing to do, and is not waited for; nor is anybody once the work is known to be done.
+    Whoever comes late finds nothing to do, and is not waited for.
     """
-    _keep_apart()
+    keep_apart()
     tasks = [_Task(call, i) for i in range(1, calls)]
     try:
         for task in tasks:
@@ -171,7 +187,6 @@ def together(call: Callable[[int], object], calls: int, done: Callable[[], bool]
         call(0)
     finally:
         begun = [task for task in tasks if not task.take_back()]
-        begun = [] if done() else begun
         for task in begun:
             task.wait()
     for task in begun:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import xent
-from xent.ops import cpu_usual, pages
+from xent.ops import pages
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="this system has no anonymous memory of its own")
 MANY = pages.LARGE // 4
@@ -106,24 +106,6 @@ def test_memory_that_another_thread_takes_meanwhile_is_not_kept():
     pages.empty((MANY * 100,), np.float32)
     assert taken
     assert not any(kept is taken[0] for kept in pages._kept)
-
-
-def test_a_thread_that_an_interrupted_call_left_behind_keeps_its_memory(monkeypatch):
-    left = []
-
-    def interrupted(call, calls, done):
-        left.append(call)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cpu_usual, "together", interrupted)
-    kept = pages.empty((MANY,), np.float32)
-    at = kept.ctypes.data
-    del kept
-    with pytest.raises(KeyboardInterrupt):
-        xent.cross_entropy_and_grad(np.zeros((MANY // 8, 8), np.float32), np.zeros(MANY // 8, int))
-    assert pages.empty((MANY,), np.float32).ctypes.data != at  # a helper may still write there
-    left.clear()
-    assert pages.empty((MANY,), np.float32).ctypes.data == at
 
 
 @pytest.mark.parametrize("shape", [(MANY // 8, 8), (MANY // 1000, 1000)])

@@ -87,8 +87,8 @@ def at_once(
     y, weight = np.ascontiguousarray(target, np.int64), None if weight is None else np.ascontiguousarray(weight, dtype)
     cost = np.empty(y.shape if options.reduction == "none" else (), dtype)
     made = cpu_usual.plan(storage, (*_steps(z), y.size, z.shape[-1]), options, (0, 0) if grad is None else _steps(grad))
-    where = (address(z), address(y), 0 if weight is None else address(weight), address(cost), 0 if grad is None else address(grad))
-    return cost[()] if cpu_usual.run(made, where, [z, y, weight, grad, cost]) else None
+    weight_at, grad_at = 0 if weight is None else address(weight), 0 if grad is None else address(grad)
+    return cost[()] if cpu_usual.run(made, address(z), address(y), weight_at, address(cost), grad_at) else None
 
 
 def _steps(x: np.ndarray) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -17,8 +17,9 @@ from numba import carray  # type: ignore[attr-defined]  # it says nothing of wha
 from numba.core import types
 from numba.extending import intrinsic
 
-from xent import memory
-from xent.kernels import Kernel, cached, compiled, specialised
+from xent import crew, memory
+from xent.crew import advance, dismiss, seen, summon
+from xent.kernels import Kernel, bits_of, cached, compiled, entry, number_of, specialised
 from xent.ops import cpu_blocks, cpu_columns, cpu_rows
 from xent.ops.options import Options
 
@@ -29,20 +30,11 @@ PLACES = 32
 NONE, SUM, MEAN, PART = range(4)
 """How the costs are reduced; a part's are summed, and its gradient is that of a mean of all parts."""
 REDUCTIONS = {"none": NONE, "sum": SUM, "mean": MEAN}
-STATE = BEGUN, BY, TAKEN, DONE, ODD = range(5)
-"""What threads that share a batch know: whether it has begun, what a mean divides by (a float64), rows that somebody has taken,
-rows that are done, targets that are none."""
-
-
-@intrinsic
-def advance(typing: Any, address: Any, by: Any) -> Any:
-    """Adds to the int64 at the address, which other threads add to as well; what it was before."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", place, args[1], "seq_cst")
-
-    return types.int64(types.int64, types.int64), generate
+PLAN = Z_ROW, Z_CLASS, ROWS, CLASSES, IGNORE, SMOOTHING, Z_LOSS, REDUCTION, G_ROW, G_CLASS, ROWS_A_PART = tuple(range(11))
+"""What is known of a batch before its numbers are: arguments of `_batch`, and the rows of a part, 0 where there is only one."""
+JOB = LAID_OUT, Z, Y, WEIGHT, COST, G, PAST, BEGUN, BY, TAKEN, DONE, ODD = tuple(range(12))
+"""What threads that share a batch know: where its plan is, addresses, whether to write past the caches; whether it has begun, what
+a mean divides by (a float64), rows that somebody has taken, rows that are done, targets that are none. Then the parts' sums."""
 
 
 @intrinsic
@@ -140,52 +132,59 @@ def _batch(
     return odd
 
 
-def _shared(
-    z: Any, z_row: Any, z_class: Any, n: Any, k: Any, y: Any, weight: Any, ignore: Any, smoothing: Any, z_loss: Any,
-    reduction: Any, past: Any, cost: Any, g: Any, g_row: Any, g_class: Any,
-    part: Any, state: Any, sums: Any, leads: Any, looks: Any,
-) -> Any:  # fmt: skip
-    """`_batch` for whoever takes parts of so many rows until none is left; each part's sum of costs to its place in `sums`.
-
-    `state` is the address of what all of them know, as `STATE` has it. The one who leads says what a mean divides by, and waits
-    for the others at the end: both are waited for wide awake, for at most so many looks, since sleep would take longer. Without
-    the one who leads nobody begins.
-    """
-    if leads:
-        poke_sum(state, BY, counted(y, n, k, weight, ignore) if reduction == MEAN else np.float64(1))
-        advance(state + 8 * BEGUN, 1)
-    for _ in range(looks):
-        if advance(state + 8 * BEGUN, 0) == 1:
-            break
-    if advance(state + 8 * BEGUN, 0) == 0:
-        return
-    by, how = peek_sum(state, BY), NONE if reduction == NONE else PART
+def _parts(at: Any) -> Any:
+    """Parts of the batch whose `JOB` is at an address, until none is left."""
+    job = carray(pointer(at), len(JOB))
+    plan = carray(pointer(job[LAID_OUT]), len(PLAN))
+    while seen(at + 8 * BEGUN) == 0:  # the one who has called the others is counting
+        pass
+    n, part, reduction = plan[ROWS], plan[ROWS_A_PART], plan[REDUCTION]
     while True:
-        start = advance(state + 8 * TAKEN, part)
+        start = advance(at + 8 * TAKEN, part)
         if start >= n:
-            break
+            return np.int32(0)
         rows = min(part, n - start)
-        to = cost + start * WIDE if how == NONE else sums + start // part * 8
         odd = batch(
-            z + start * z_row, z_row, z_class, rows, k, y + start * 8, weight, ignore, smoothing, z_loss, how, by, past, to,
-            g + start * g_row if g != 0 else 0, g_row, g_class,
+            job[Z] + start * plan[Z_ROW], plan[Z_ROW], plan[Z_CLASS], rows, plan[CLASSES],
+            job[Y] + start * 8, job[WEIGHT], plan[IGNORE], number_of(plan[SMOOTHING]), number_of(plan[Z_LOSS]),
+            NONE if reduction == NONE else PART, number_of(job[BY]), job[PAST] != 0,
+            job[COST] + start * WIDE if reduction == NONE else at + 8 * (len(JOB) + start // part),
+            job[G] + start * plan[G_ROW] if job[G] != 0 else 0, plan[G_ROW], plan[G_CLASS],
         )  # fmt: skip
-        advance(state + 8 * ODD, odd)
-        advance(state + 8 * DONE, rows)
-    if leads:
-        for _ in range(looks):
-            if advance(state + 8 * DONE, 0) == n:
-                break
+        advance(at + 8 * ODD, odd)
+        advance(at + 8 * DONE, rows)
 
 
-def _closed(state: Any, sums: Any, parts: Any, reduction: Any, cost: Any) -> Any:
-    """The cost of a batch whose parts are all done, written where something is reduced; how many targets are none."""
+def _whole(
+    plan_at: Any, z: Any, y: Any, weight: Any, cost: Any, g: Any, past: Any, crew_at: Any, helpers: Any, parts_at: Any
+) -> Any:  # fmt: skip
+    """A batch by its `PLAN`, with as many of the crew's helpers as may come; how many targets are none.
+
+    The addresses are those of `_batch`; at `parts_at` is the machine code of `_parts`.
+    """
+    plan = carray(pointer(plan_at), len(PLAN))
+    n, part, reduction = plan[ROWS], plan[ROWS_A_PART], plan[REDUCTION]
+    if part == 0:
+        return batch(
+            z, plan[Z_ROW], plan[Z_CLASS], n, plan[CLASSES], y, weight, plan[IGNORE], number_of(plan[SMOOTHING]),
+            number_of(plan[Z_LOSS]), reduction, np.float64(1), False, cost, g, plan[G_ROW], plan[G_CLASS],
+        )  # fmt: skip
+    count = (n + part - 1) // part
+    job = np.zeros(len(JOB) + count, np.int64)
+    at = np.int64(job.ctypes.data)
+    job[LAID_OUT], job[Z], job[Y], job[WEIGHT], job[COST], job[G], job[PAST] = plan_at, z, y, weight, cost, g, past
+    called = summon(crew_at, min(helpers, count - 1), parts_at, at)
+    by = counted(y, n, plan[CLASSES], weight, plan[IGNORE]) if reduction == MEAN else np.float64(1)
+    job[BY] = bits_of(by)
+    advance(at + 8 * BEGUN, 1)
+    parts(at)
+    dismiss(crew_at, called)
     total, lost = np.float64(0), np.float64(0)
-    for i in range(parts):
-        total, lost = carried(total, lost, peek_sum(sums, i))
+    for i in range(len(JOB), len(JOB) + count):
+        total, lost = carried(total, lost, number_of(job[i]))
     if reduction != NONE:
-        poke(cost, 0, real((total + lost if np.isfinite(total) else total) / peek_sum(state, BY)))
-    return advance(state + 8 * ODD, 0)
+        poke(cost, 0, real((total + lost if np.isfinite(total) else total) / by))
+    return job[ODD] + (n - job[DONE])  # where memory ran out, rows are left
 
 
 def knows(options: Options, hard: bool) -> bool:
@@ -199,46 +198,32 @@ def choices(options: Options) -> tuple[int, float, float]:
     return options.ignore_index, options.label_smoothing, options.z_loss
 
 
-@cache
-def kernel(storage: str, few: bool) -> Kernel:
-    """The whole call, for logits of one storage type, by rows of few classes or of many."""
-    return _kept(_batch, "batch", storage, few)
+class Call(NamedTuple):
+    """Machine code for logits of one storage type, by rows of few classes or of many."""
+
+    whole: Kernel
+    parts_at: int
+    """Where `_parts` is."""
+    parts: Any
+    """What keeps it there."""
 
 
 @cache
-def shared(storage: str, few: bool) -> Kernel:
-    """The same for several threads."""
-    return _kept(_shared, "shared", storage, few, batch=kernel(storage, few))
-
-
-def _kept(function: Callable[..., Any], kind: str, storage: str, few: bool, **more: Any) -> Kernel:
+def call(storage: str, few: bool) -> Call:
+    """The whole call, alone or with others."""
+    rows = "few" if few else "many"  # in every name: machine code that was cached apart is told apart by names alone
     known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "LINE": memory.LINE, "COLUMNS": len(cpu_rows.STATISTICS)}
-    float64 = memory.accesses("float64")
-    known |= {"poke_sum": float64.poke, "peek_sum": float64.peek, "counted": count(memory.computed(storage))}
+    known |= {"poke_sum": memory.accesses("float64").poke, "bits_of": bits_of, "number_of": number_of}
     if few:
         known |= {"columns": cpu_columns.kernel(storage), "LANES": cpu_columns.LANES, "FIRST": cpu_columns.FIRST}
     else:
         known |= {"rows": cpu_rows.kernel(storage), "BLOCK": cpu_blocks.BLOCK, "STEP": cpu_blocks.STEP}
-    rows = "few" if few else "many"  # in every name: machine code that was cached apart is told apart by names alone
     known["carried"] = compiled(_carried, freedoms=())
-    called: dict[str, Callable[..., Any]] = {"summed": _summed, "loop": _few if few else _many}
-    for name, inner in called.items():
-        known[name] = compiled(specialised(inner, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())
-    whole = compiled(specialised(function, f"{kind}_{storage}_{rows}", **known, **more), inline=False, freedoms=())
-    return cached(whole, __file__, cpu_columns.__file__, cpu_rows.__file__, cpu_blocks.__file__, memory.__file__)
-
-
-@cache
-def count(dtype: str) -> Kernel:
-    """`_counted` for weights of one type."""
-    known = {"peek": memory.accesses(dtype).peek}
-    counted = compiled(specialised(_counted, f"counted_{dtype}", **known), inline=False, freedoms=())
-    return cached(counted, __file__, memory.__file__)
-
-
-@cache
-def closed(dtype: str) -> Kernel:
-    """`_closed` for costs of one type."""
-    known = {"poke": memory.accesses(dtype).poke, "real": np.dtype(dtype).type, "peek_sum": memory.accesses("float64").peek}
-    known["carried"] = compiled(_carried, freedoms=())
-    return cached(compiled(specialised(_closed, f"closed_{dtype}", **known), inline=False, freedoms=()), __file__, memory.__file__)
+    called: dict[str, Callable[..., Any]] = {
+        "counted": _counted, "summed": _summed, "loop": _few if few else _many, "batch": _batch, "parts": _parts, "whole": _whole
+    }  # fmt: skip
+    for name, function in called.items():
+        known[name] = compiled(specialised(function, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())
+    files = (__file__, cpu_columns.__file__, cpu_rows.__file__, cpu_blocks.__file__, memory.__file__, crew.__file__)
+    parts = entry(specialised(_parts, f"parts_at_{storage}_{rows}", **known), *files)
+    return Call(cached(known["whole"], *files), parts.address, parts)

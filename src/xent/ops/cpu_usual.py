@@ -6,88 +6,63 @@ What follows from layouts and options is a `Plan`, worked out once and kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from xent.arrays import dtype_name
+from xent.crew import crew
 from xent.errors import XentError
 from xent.memory import STORAGE, address, computed
 from xent.ops import cpu_batch, cpu_columns, pages
 from xent.ops.cpu_batch import GRAIN
 from xent.ops.inputs import read
 from xent.ops.options import Options
-from xent.threads import threads, together
+from xent.threads import threads
 
 PORTION = GRAIN // 2
 """Logits of a part that costs no more to take than to count to it."""
-LOOKS = 50_000
-"""How often a thread that is done looks whether the others are, before it sleeps: about a millisecond."""
 
 
 class Plan(NamedTuple):
     """What is known of a batch before its numbers are."""
 
-    loop: Callable[..., int] | None
-    """The whole batch, where a second thread would not be worth it."""
-    shared: Callable[..., None]
-    """The batch for each of several threads."""
-    closed: Callable[..., int]
-    """What makes one cost of their sums."""
-    sizes: tuple[int, int, int, int]
-    """Bytes from row to row and from class to class; rows; classes."""
-    choices: tuple[int, float, float]
-    """The class that is ignored, smoothing, z-loss."""
-    reduction: int
-    steps: tuple[int, int]
-    """Of the gradient, in bytes, as the first two sizes."""
+    call: cpu_batch.Call
+    at: int
+    """Where its numbers are, in the order of `cpu_batch.PLAN`."""
+    numbers: np.ndarray
+    """What has their memory."""
+    shared: bool
+    """Whether a second thread would be worth it."""
     bytes: int
     """Of the whole gradient."""
-    part: int
-    """Rows that a thread takes at a time."""
 
 
 def plan(storage: str, sizes: tuple[int, int, int, int], options: Options, steps: tuple[int, int]) -> Plan:
-    """How to go about a batch of one storage type; `cpu_batch` knows the options."""
+    """How to go about a batch of one storage type; `cpu_batch` knows the options.
+
+    sizes   bytes from row to row and from class to class of the logits; rows; classes
+    steps   of the gradient, in bytes, as the first two sizes
+    """
     n, k = sizes[2:]
-    few = cpu_columns.knows(options, True, k)
-    return Plan(
-        loop=cpu_batch.kernel(storage, few) if n * k < GRAIN else None,
-        shared=cpu_batch.shared(storage, few),
-        closed=cpu_batch.closed(computed(storage)),
-        sizes=sizes,
-        choices=cpu_batch.choices(options),
-        reduction=cpu_batch.REDUCTIONS[options.reduction],
-        steps=steps,
-        bytes=n * k * STORAGE[storage],
-        part=grain(n, k, PORTION, 16),
-    )
+    part = 0 if n * k < GRAIN else grain(n, k, PORTION, 10)
+    bits = [int(np.float64(x).view(np.int64)) for x in (options.label_smoothing, options.z_loss)]
+    numbers = np.array([*sizes, options.ignore_index, *bits, cpu_batch.REDUCTIONS[options.reduction], *steps, part], np.int64)
+    call = cpu_batch.call(storage, cpu_columns.knows(options, True, k))
+    return Plan(call, address(numbers), numbers, part > 0, n * k * STORAGE[storage])
 
 
-def run(plan: Plan, where: tuple[int, int, int, int, int], held: list[Any]) -> bool:
+def run(plan: Plan, z: int, y: int, weight: int, cost: int, g: int) -> bool:
     """Cost and gradient of a batch, written; false if a target is none.
 
-    where    the addresses of logits, targets (int64 side by side), weights (0 for none), cost, gradient (0 for none)
-    held     what has that memory: whoever is still at work when Ctrl-C ends the call keeps it; let go of when all is done
+    The addresses of logits, targets (int64 side by side), weights (0 for none), cost and gradient (0 for none).
     """
-    z, y, weight, cost, g = where
-    if plan.loop is not None:
-        return not plan.loop(z, *plan.sizes, y, weight, *plan.choices, plan.reduction, 1.0, False, cost, g, *plan.steps)
-    n = plan.sizes[2]
-    parts, size = -(-n // plan.part), len(cpu_batch.STATE)
-    state = np.zeros(size + parts, np.int64)
-    at, sums = address(state), address(state) + 8 * size
-    past = g not in (0, z) and pages.past_caches(plan.bytes, g)
-    given = (z, *plan.sizes, y, weight, *plan.choices, plan.reduction, past, cost, g, *plan.steps, plan.part, at, sums)
-
-    def work(i: int, _held: Any = (held, state)) -> None:
-        plan.shared(*given, i == 0, LOOKS)
-
-    together(work, min(threads(), parts), lambda: state[cpu_batch.DONE] == n)
-    held.clear()
-    return not plan.closed(at, sums, parts, plan.reduction, cost)
+    call = plan.call
+    if not plan.shared:
+        return not call.whole(plan.at, z, y, weight, cost, g, 0, 0, 0, 0)
+    past = int(g not in (0, z) and pages.past_caches(plan.bytes, g))
+    return not call.whole(plan.at, z, y, weight, cost, g, past, *crew(), call.parts_at)
 
 
 def of_arrays(z: np.ndarray, y: np.ndarray, options: dict[str, Any], graded: bool) -> tuple[Any, ...] | None:
@@ -100,8 +75,8 @@ def of_arrays(z: np.ndarray, y: np.ndarray, options: dict[str, Any], graded: boo
         return None
     plan, rows, dtype = found
     cost, grad = np.empty(rows, dtype), pages.empty_like(z) if graded else None
-    where = (address(z), address(y), 0, address(cost), 0 if grad is None else address(grad))
-    return (cost[()], grad) if run(plan, where, [z, y, cost, grad]) else None
+    fine = run(plan, address(z), address(y), 0, address(cost), 0 if grad is None else address(grad))
+    return (cost[()], grad) if fine else None
 
 
 @lru_cache(maxsize=256, typed=True)

@@ -43,7 +43,8 @@ def __getattr__(name: str) -> Any:
         from xent.errors import MissingPackageError
 
         raise MissingPackageError(f"xent.torch.{name} needs PyTorch: pip install 'xent[torch]'.") from error
-    return getattr(import_module(_HOMES[name]), name)
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)  # to find it anew takes as long as a small batch's kernel
+    return found
 
 
 def __dir__() -> list[str]:

@@ -29,7 +29,7 @@ def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
         with torch.no_grad():
             value, stats = plain.cross_entropy(problem)
         made = [value]
-    elif at_once(problem.options.reduction, problem.logits.dtype):
+    elif at_once(problem.options.reduction, problem.logits.dtype) and not states.saved_elsewhere():
         value, grad, stats = fused.cost_and_grad(problem)
         made = [grad, value]
     else:
@@ -40,12 +40,11 @@ def cost(problem: Problem) -> tuple[Tensor, fused.Stats]:
 
 
 def at_once(reduction: str, dtype: torch.dtype) -> bool:
-    """Whether the gradient is made together with the cost.
+    """Whether the gradient may be made together with the cost, if hooks do not want to know of everything that is kept.
 
-    Not where each row will be multiplied by a number of its own; not for float16, which has to be scaled before it is rounded;
-    not where hooks want to know of everything that is kept.
+    Not where each row will be multiplied by a number of its own; not for float16, which has to be scaled before it is rounded.
     """
-    return reduction != "none" and dtype is not torch.float16 and not states.saved_elsewhere()
+    return reduction != "none" and dtype is not torch.float16
 
 
 class Attached(torch.autograd.Function):
@@ -62,24 +61,26 @@ class Attached(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        if torch.is_grad_enabled() or not states.computing(upstream[0]):
-            return differentiable(_whole(ctx), upstream[0]), None
+        by_it = upstream[0]
+        if torch.is_grad_enabled() or not states.computing(by_it):
+            return differentiable(_whole(ctx), by_it), None
         try:
             grad = ctx.made.pop()
         except IndexError:
             problem = _whole(ctx)
             known = cpu.knows(problem.options, problem.hard)
-            return fused.grad(problem, upstream[0]) if known else differentiable(problem, upstream[0]), None
-        by = float(upstream[0])
+            return fused.grad(problem, by_it) if known else differentiable(problem, by_it), None
+        by = by_it.item()
         if by == 1:
             return grad, None
         if isfinite(by) and (grad.dtype is not torch.bfloat16 or abs(frexp(by)[0]) == 0.5):
             return grad.mul_(by), None
-        return fused.grad(_whole(ctx), upstream[0], into=grad), None
+        return fused.grad(_whole(ctx), by_it, into=grad), None
 
 
 attach: Callable[[Tensor, tuple[Tensor, Any, Any, list[Tensor]]], Tensor] = super(torch.autograd.Function, Attached).apply
 """Attached.apply for tensors with memory of their own, without its search for those that torch.func has left behind."""
+Attached._backward_cls.apply = Attached.backward  # type: ignore[attr-defined]  # asked at once, not by a function that looks for it
 
 
 def _whole(ctx: Any) -> Problem:

@@ -60,9 +60,10 @@ def fresh(like: Tensor) -> Tensor:
     """Memory for a gradient: of the same shape, dtype and order of axes as `like`, not filled."""
     if like.numel() < PAGES:
         return torch.empty_like(like)
-    pattern = like if like.is_contiguous() else torch.empty_like(like, device="meta")
-    whole = torch.from_numpy(pages.empty((like.numel(),), STORED[like.dtype]))
-    return (whole.view(torch.bfloat16) if like.dtype is torch.bfloat16 else whole).as_strided(pattern.shape, pattern.stride())
+    plain = like.is_contiguous()
+    whole = torch.from_numpy(pages.empty(like.shape if plain else (like.numel(),), STORED[like.dtype]))
+    whole = whole.view(torch.bfloat16) if like.dtype is torch.bfloat16 else whole
+    return whole if plain else whole.as_strided(like.shape, torch.empty_like(like, device="meta").stride())
 
 
 def _viewed(problem: Problem) -> Problem:

@@ -17,7 +17,7 @@ from xent.bindings.torch import fused, states
 from xent.bindings.torch.attached import at_once, attach
 from xent.errors import XentError
 from xent.memory import STORAGE, computed
-from xent.ops import cpu_columns, cpu_usual
+from xent.ops import cpu_batch, cpu_columns, cpu_usual
 from xent.ops.inputs import read
 from xent.ops.options import Options
 
@@ -30,6 +30,8 @@ class Known(NamedTuple):
     """One like it."""
     rest: tuple[bool, Options, Any]
     """What makes a `Problem` of the tensors."""
+    at_once: bool
+    """Whether the gradient is made together with the cost, if hooks do not want to know of it."""
 
 
 def cost(
@@ -41,7 +43,9 @@ def cost(
     label_smoothing: float = 0.0,
 ) -> Tensor | None:
     """The cost of logits (N, K) or (K,), tied into autograd; None where it has to go the way for all."""
-    if not (states.ordinary(z) and states.ordinary(y) and states.computing(weight)) or z.is_neg() or not y.is_contiguous():
+    if not (states.ordinary(z) and states.ordinary(y)) or z.is_neg() or not y.is_contiguous():
+        return None
+    if states.transformed() or states.watched():
         return None
     try:
         known = _known(z.shape, z.stride(), z.dtype, y.shape, y.dtype, ignore_index, reduction, label_smoothing)
@@ -49,23 +53,23 @@ def cost(
         return None
     if known is None or (weight is not None and not _fits(weight, known)):
         return None
+    plan, like, rest, once = known
     wanted = z.requires_grad and torch.is_grad_enabled()
-    grad = fused.fresh(z) if wanted and at_once(reduction, z.dtype) else None
-    value = torch.empty_like(known.cost)
+    grad = fused.fresh(z) if wanted and once and not states.saved_elsewhere() else None
+    value = torch.empty_like(like)
     weight_at, grad_at = 0 if weight is None else weight.data_ptr(), 0 if grad is None else grad.data_ptr()
-    where = z.data_ptr(), y.data_ptr(), weight_at, value.data_ptr(), grad_at
-    if not cpu_usual.run(known.plan, where, [z, y, weight, value, grad]):
+    if not cpu_usual.run(plan, z.data_ptr(), y.data_ptr(), weight_at, value.data_ptr(), grad_at):
         return None
     if not wanted:
         return value
-    return attach(z, (y, weight, known.rest, [value] if grad is None else [grad, value]))
+    return attach(z, (y, weight, rest, [value] if grad is None else [grad, value]))
 
 
 def _fits(weight: Any, known: Known) -> bool:
     """Whether the kernel can read the weights, and nobody wants a derivative by them."""
     if not states.ordinary(weight) or weight.dtype is not known.cost.dtype or weight.requires_grad or weight.is_neg():
         return False
-    return tuple(weight.shape) == known.plan.sizes[-1:] and weight.is_contiguous()
+    return tuple(weight.shape) == (known.plan.numbers[cpu_batch.CLASSES],) and weight.is_contiguous()
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -90,6 +94,7 @@ def _known(
         plan=cpu_usual.plan(name, (row, step, y_shape.numel(), k), options, _steps(torch.empty_like(like).stride(), size)),
         cost=torch.empty(y_shape if reduction == "none" else (), dtype=getattr(torch, computed(name)), device="cpu"),
         rest=(problem.hard, options, problem.xp),
+        at_once=at_once(reduction, dtype),
     )
 
 
