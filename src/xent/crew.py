@@ -26,10 +26,10 @@ from xent.threads import keep_apart, kept_apart, threads
 
 HEAD = TAKEN, WAIT, POST, NAP = range(4)
 """Numbers before the helpers': whether somebody has the crew, and the system's functions, by address."""
-SLOT = STATE, FUNCTION, GIVEN, LEAVE, SEMAPHORE = range(5)
-"""Numbers of a helper: what it is at, what it is to call, with what, whether it is to end, where its semaphore is; and room for one."""
+SLOT = STATE, FUNCTION, GIVEN, LEAVE, SEMAPHORE, ROOM = range(6)
+"""Numbers of a helper: what it is at, what it is to call, with what, whether it is to end, where its semaphore is, room for one."""
 EACH = 16
-"""Numbers from one helper to the next, and before the first: two cache lines."""
+"""Numbers from one helper to the next, and before the first one: two cache lines."""
 FREE, CALLED, BEGUN = range(3)
 """What a helper is at."""
 LOOKS = 50_000
@@ -169,7 +169,7 @@ def _crew() -> Crew:
     try:
         numbers[WAIT], numbers[POST], numbers[NAP] = _system()
         for number in range(1, size + 1):
-            numbers[EACH * number + SEMAPHORE] = _semaphore(at + 8 * (EACH * number + SEMAPHORE + 1))
+            numbers[EACH * number + SEMAPHORE] = _semaphore(at + 8 * (EACH * number + ROOM))
         if size:
             serve = cached(compiled(_serve, inline=False, freedoms=()), __file__)
             for number in range(1, size + 1):
