@@ -153,10 +153,10 @@ class Crew(NamedTuple):
 
 
 def crew() -> tuple[int, int]:
-    """Where the crew's numbers are, and how many helpers may come now, each kept from the caller's core."""
+    """Where the crew's numbers are, and how many helpers there are, each kept from the caller's core."""
     keep_apart()
-    its = _crew()
-    return its.at, min(its.size, threads() - 1)
+    at, size, _ = _crew()
+    return at, size
 
 
 @cache
