@@ -18,7 +18,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from xent import crew, memory
-from xent.crew import advance, dismiss, seen, summon
+from xent.crew import advance, call, dismiss, seen, summon
 from xent.kernels import Kernel, bits_of, cached, compiled, entry, number_of, specialised
 from xent.ops import cpu_blocks, cpu_columns, cpu_rows
 from xent.ops.options import Options
@@ -155,20 +155,21 @@ def _parts(at: Any) -> Any:
         advance(at + 8 * DONE, rows)
 
 
-def _whole(
+def _alone(plan_at: Any, z: Any, y: Any, weight: Any, cost: Any, g: Any) -> Any:
+    """A batch by its `PLAN`, in one part; how many targets are none. The addresses are those of `_batch`."""
+    plan = carray(pointer(plan_at), len(PLAN))
+    return batch(
+        z, plan[Z_ROW], plan[Z_CLASS], plan[ROWS], plan[CLASSES], y, weight, plan[IGNORE], number_of(plan[SMOOTHING]),
+        number_of(plan[Z_LOSS]), plan[REDUCTION], np.float64(1), False, cost, g, plan[G_ROW], plan[G_CLASS],
+    )  # fmt: skip
+
+
+def _shared(
     plan_at: Any, z: Any, y: Any, weight: Any, cost: Any, g: Any, past: Any, crew_at: Any, helpers: Any, parts_at: Any
 ) -> Any:  # fmt: skip
-    """A batch by its `PLAN`, with as many of the crew's helpers as may come; how many targets are none.
-
-    The addresses are those of `_batch`; at `parts_at` is the machine code of `_parts`.
-    """
+    """`_alone` in parts, with as many of the crew's helpers as may come; at `parts_at` is the machine code of `_parts`."""
     plan = carray(pointer(plan_at), len(PLAN))
     n, part, reduction = plan[ROWS], plan[ROWS_A_PART], plan[REDUCTION]
-    if part == 0:
-        return batch(
-            z, plan[Z_ROW], plan[Z_CLASS], n, plan[CLASSES], y, weight, plan[IGNORE], number_of(plan[SMOOTHING]),
-            number_of(plan[Z_LOSS]), reduction, np.float64(1), False, cost, g, plan[G_ROW], plan[G_CLASS],
-        )  # fmt: skip
     count = (n + part - 1) // part
     job = np.zeros(len(JOB) + count, np.int64)
     at = np.int64(job.ctypes.data)
@@ -177,7 +178,7 @@ def _whole(
     by = counted(y, n, plan[CLASSES], weight, plan[IGNORE]) if reduction == MEAN else np.float64(1)
     job[BY] = bits_of(by)
     advance(at + 8 * BEGUN, 1)
-    parts(at)
+    call(parts_at, at, 0, 0)
     dismiss(crew_at, called)
     total, lost = np.float64(0), np.float64(0)
     for i in range(len(JOB), len(JOB) + count):
@@ -198,8 +199,8 @@ def choices(options: Options) -> tuple[int, float, float]:
     return options.ignore_index, options.label_smoothing, options.z_loss
 
 
-class Call(NamedTuple):
-    """Machine code for logits of one storage type, by rows of few classes or of many."""
+class Shared(NamedTuple):
+    """Machine code for a batch that threads share."""
 
     whole: Kernel
     parts_at: int
@@ -209,21 +210,50 @@ class Call(NamedTuple):
 
 
 @cache
-def call(storage: str, few: bool) -> Call:
-    """The whole call, alone or with others."""
-    rows = "few" if few else "many"  # in every name: machine code that was cached apart is told apart by names alone
-    known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "LINE": memory.LINE, "COLUMNS": len(cpu_rows.STATISTICS)}
-    known |= {"poke_sum": memory.accesses("float64").poke, "bits_of": bits_of, "number_of": number_of}
+def alone(storage: str, few: bool) -> Kernel:
+    """`_alone` for logits of one storage type, by rows of few classes or of many."""
+    return _whole(_alone, storage, few, batch=_batches(storage, few))
+
+
+@cache
+def shared(storage: str, few: bool) -> Shared:
+    """`_shared` and its `_parts`."""
+    name, known = f"parts_{storage}_{few}", cpu_blocks.names(storage)
+    parts = entry(specialised(_parts, name, **known, batch=_batches(storage, few)), *FILES)
+    counted = compiled(specialised(_counted, f"counted_{storage}", **known), inline=False, freedoms=())
+    return Shared(_whole(_shared, storage, few, counted=counted, carried=_carrying()), parts.address, parts)
+
+
+def _whole(function: Callable[..., Any], storage: str, few: bool, **names: Any) -> Kernel:
+    known = cpu_blocks.names(storage) | names
+    name = f"{function.__name__}_{storage}_{few}"  # machine code that was cached apart is told apart by names alone
+    return cached(compiled(specialised(function, name, **known), inline=False, freedoms=()), *FILES)
+
+
+@cache
+def _batches(storage: str, few: bool) -> Kernel:
+    """`_batch` for logits of one storage type, by rows of few classes or of many."""
+    known = cpu_blocks.names(storage) | {"Job": cpu_rows.Job, "COLUMNS": len(cpu_rows.STATISTICS), "carried": _carrying()}
+    known |= {"poke_sum": memory.accesses("float64").poke}
     if few:
         known |= {"columns": cpu_columns.kernel(storage), "LANES": cpu_columns.LANES, "FIRST": cpu_columns.FIRST}
     else:
         known |= {"rows": cpu_rows.kernel(storage), "BLOCK": cpu_blocks.BLOCK, "STEP": cpu_blocks.STEP}
-    known["carried"] = compiled(_carried, freedoms=())
     called: dict[str, Callable[..., Any]] = {
-        "counted": _counted, "summed": _summed, "loop": _few if few else _many, "batch": _batch, "parts": _parts, "whole": _whole
-    }  # fmt: skip
+        "counted": _counted,
+        "summed": _summed,
+        "loop": _few if few else _many,
+        "batch": _batch,
+    }
     for name, function in called.items():
-        known[name] = compiled(specialised(function, f"{name}_{storage}_{rows}", **known), inline=False, freedoms=())
-    files = (__file__, cpu_columns.__file__, cpu_rows.__file__, cpu_blocks.__file__, memory.__file__, crew.__file__)
-    parts = entry(specialised(_parts, f"parts_at_{storage}_{rows}", **known), *files)
-    return Call(cached(known["whole"], *files), parts.address, parts)
+        known[name] = compiled(specialised(function, f"{name}_{storage}_{few}", **known), inline=False, freedoms=())
+    return known["batch"]
+
+
+@cache
+def _carrying() -> Kernel:
+    return compiled(_carried, freedoms=())
+
+
+FILES = (__file__, cpu_columns.__file__, cpu_rows.__file__, cpu_blocks.__file__, memory.__file__, crew.__file__)
+"""What the machine code here is made of."""

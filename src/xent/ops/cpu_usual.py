@@ -28,13 +28,14 @@ PORTION = GRAIN // 2
 class Plan(NamedTuple):
     """What is known of a batch before its numbers are."""
 
-    call: cpu_batch.Call
+    alone: Any
+    """Machine code for all of it; None where a second thread is worth it."""
+    shared: cpu_batch.Shared | None
+    """And for that."""
     at: int
     """Where its numbers are, in the order of `cpu_batch.PLAN`."""
     numbers: np.ndarray
     """What has their memory."""
-    shared: bool
-    """Whether a second thread would be worth it."""
     bytes: int
     """Of the whole gradient."""
 
@@ -49,8 +50,9 @@ def plan(storage: str, sizes: tuple[int, int, int, int], options: Options, steps
     part = 0 if n * k < GRAIN else grain(n, k, PORTION, 10)
     bits = [int(np.float64(x).view(np.int64)) for x in (options.label_smoothing, options.z_loss)]
     numbers = np.array([*sizes, options.ignore_index, *bits, cpu_batch.REDUCTIONS[options.reduction], *steps, part], np.int64)
-    call = cpu_batch.call(storage, cpu_columns.knows(options, True, k))
-    return Plan(call, address(numbers), numbers, part > 0, n * k * STORAGE[storage])
+    kind = storage, cpu_columns.knows(options, True, k)
+    alone, shared = (None, cpu_batch.shared(*kind)) if part else (cpu_batch.alone(*kind), None)
+    return Plan(alone, shared, address(numbers), numbers, n * k * STORAGE[storage])
 
 
 def run(plan: Plan, z: int, y: int, weight: int, cost: int, g: int) -> bool:
@@ -58,11 +60,10 @@ def run(plan: Plan, z: int, y: int, weight: int, cost: int, g: int) -> bool:
 
     The addresses of logits, targets (int64 side by side), weights (0 for none), cost and gradient (0 for none).
     """
-    call = plan.call
-    if not plan.shared:
-        return not call.whole(plan.at, z, y, weight, cost, g, 0, 0, 0, 0)
+    if (shared := plan.shared) is None:
+        return not plan.alone(plan.at, z, y, weight, cost, g)
     past = int(g not in (0, z) and pages.past_caches(plan.bytes, g))
-    return not call.whole(plan.at, z, y, weight, cost, g, past, *crew(), call.parts_at)
+    return not shared.whole(plan.at, z, y, weight, cost, g, past, *crew(), shared.parts_at)
 
 
 def of_arrays(z: np.ndarray, y: np.ndarray, options: dict[str, Any], graded: bool) -> tuple[Any, ...] | None:
