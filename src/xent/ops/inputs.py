@@ -108,8 +108,14 @@ def check_not_empty(problem: Problem) -> None:
         raise InputError("on_empty='raise' has to look at the targets, which are hidden while a function is compiled or mapped: "
                          "use 'nan' or 'zero' there.")  # fmt: skip
     rows = prod(problem.logits.shape[:-1])
-    if rows == 0 or (problem.hard and bool(xp.all(y == options.ignore_index))):
-        what = "there are no rows" if rows == 0 else f"all {rows} targets are ignore_index={options.ignore_index}"
+    ignored = y == options.ignore_index
+    if problem.hard and problem.weight is not None and is_concrete(problem.weight):
+        known = (y >= 0) & (y < problem.classes)
+        weights = xp.reshape(xp.take(problem.weight, xp.reshape(xp.where(known, y, 0), (-1,)), axis=0), y.shape)
+        ignored = ignored | (known & (weights == 0))
+    if rows == 0 or (problem.hard and bool(xp.all(ignored))):
+        of_weight = "" if problem.weight is None else " or of a class of weight 0"
+        what = "there are no rows" if rows == 0 else f"all {rows} targets are ignore_index={options.ignore_index}{of_weight}"
         raise InputError(f"the mean cost of nothing: {what}, and on_empty='raise' was asked for (nan and zero are the others).")
 
 
@@ -161,4 +167,6 @@ def _weight(problem: Problem) -> Array:
     w = as_array(problem.options.weight, xp, z)
     if tuple(w.shape) != (z.shape[-1],):
         raise ShapeError(f"weight is one number per class, shape ({z.shape[-1]},), but shape {tuple(w.shape)} came.")
+    if not (is_float(w) or is_integer(w) or is_bool(w)):
+        raise ArrayKindError(f"weight is one real number per class, but its dtype is {w.dtype}: convert it, to float32 say.")
     return xp.astype(w, problem.dtype)
