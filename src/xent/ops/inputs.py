@@ -12,7 +12,7 @@ from typing import Any
 
 import array_api_compat as compat
 
-from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, namespace, total, widen
+from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, moved, namespace, total, widen
 from xent.errors import ArrayKindError, InputError, ShapeError
 from xent.ops.options import NEVER, Options
 from xent.outputs.targets import insist
@@ -47,7 +47,7 @@ class Problem:
 
     def back(self, x: Array) -> Array:
         """An array like the logits, its class axis where the caller's is."""
-        return x if self.options.axis is None else self.xp.moveaxis(x, -1, self.options.axis)
+        return x if self.options.axis is None else moved(x, -1, self.options.axis, self.xp)
 
 
 def read(logits: Any, target: Any, options: Options) -> Problem:
@@ -65,8 +65,8 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
         raise InputError(f"valid_classes={options.valid_classes}, but the logits have only {k} classes (shape {tuple(z.shape)}).")
     hard = _is_hard(z, y, axis)
     if options.axis is not None and axis != z.ndim - 1:
-        z = xp.moveaxis(z, axis, -1)
-        y = y if hard else xp.moveaxis(y, axis, -1)
+        z = moved(z, axis, -1, xp)
+        y = y if hard else moved(y, axis, -1, xp)
     if hard and dtype_name(y) not in ("int32", "int64"):  # the others hold no −100, or are no places for some libraries
         y = xp.astype(y, xp.asarray(0).dtype)
     problem = Problem(z, y, hard, None, options, xp)
