@@ -36,15 +36,19 @@ def library(x: Any) -> str:
 def namespace(*arrays: Any) -> Any:
     """The array namespace that the arguments have in common; Python numbers and lists count as NumPy.
 
-    Raises ArrayKindError where the arguments belong to different libraries.
+    Raises ArrayKindError where the arguments belong to different libraries, and for NumPy's masked arrays, whose masks no formula
+    would look at.
     """
     owned = [x for x in arrays if compat.is_array_api_obj(x)]
     if not owned:
         return compat.array_namespace(np.zeros(()))
+    if any(isinstance(x, np.ma.MaskedArray) for x in owned):
+        raise ArrayKindError("a masked array came, whose mask would be lost: leave the masked rows out, or fill them in with "
+                             ".filled(…), class indices with ignore_index.")  # fmt: skip
     try:
         return compat.array_namespace(*owned)
     except TypeError as error:
-        names = " and ".join(dict.fromkeys(map(library, owned)))
+        names = " and ".join(dict.fromkeys(map(_home, owned)))
         raise ArrayKindError(f"the arrays of one call belong to one library, but {names} arrays came together: "
                              "convert all of them to one library first.") from error  # fmt: skip
 
@@ -120,6 +124,17 @@ def _is_concrete_tensor(x: Array, torch: Any) -> bool:
             return False
         x = torch._C._functorch.get_unwrapped(x)
     return not x.is_meta and not hasattr(x, "fake_mode")
+
+
+def moved(x: Array, source: int, destination: int, xp: Any) -> Array:
+    """x with one axis elsewhere: moveaxis, made of what PyTorch's vmap knows.
+
+    >>> moved(np.zeros((2, 3, 4)), 1, -1, np).shape
+    (2, 4, 3)
+    """
+    order = [axis for axis in range(x.ndim) if axis != source % x.ndim]
+    order.insert(destination % x.ndim, source % x.ndim)
+    return xp.permute_dims(x, tuple(order))
 
 
 def quiet() -> AbstractContextManager[None]:

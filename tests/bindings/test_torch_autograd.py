@@ -89,6 +89,10 @@ def test_torch_func():
     many, of_many = torch.randn(3, 2, 5, dtype=torch.float64), torch.tensor([[0, 1], [2, 3], [4, 0]])
     one_by_one = torch.stack([F.cross_entropy(*pair) for pair in zip(many, of_many, strict=True)])
     torch.testing.assert_close(func.vmap(xent.torch.cross_entropy)(many, of_many), one_by_one)
+    wide, of_wide = torch.randn(3, 2, 5, 4), torch.randint(5, (3, 2, 4))  # the classes not last
+    for cost in (xent.torch.cross_entropy, xent.torch.Criterion("quadratic@softmax")):
+        expected = torch.stack([func.grad(cost)(*pair) for pair in zip(wide, of_wide, strict=True)])
+        torch.testing.assert_close(func.vmap(func.grad(cost))(wide, of_wide), expected)
 
 
 def test_a_wrong_target_under_vmap_costs_nan_and_under_grad_raises():

@@ -234,6 +234,17 @@ def test_a_target_or_weight_that_wants_a_gradient_gets_it():
         torch.testing.assert_close(own, their)
 
 
+def test_a_denominator_that_wants_a_gradient():
+    z, y = drawn((4, 5))
+    by = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    whole = F.cross_entropy(z, y, reduction="sum").detach()
+    (slope,) = torch.autograd.grad(xent.torch.cross_entropy(z, y, denominator=by), by)
+    torch.testing.assert_close(slope, -whole / 9)
+    with torch.no_grad():  # no warning either
+        torch.testing.assert_close(xent.torch.cross_entropy(z, y, denominator=by), whole / 3)
+        xent.torch.linear_cross_entropy(z, torch.eye(5, dtype=z.dtype), y, denominator=by)
+
+
 def test_no_tensor_is_kept_alive_and_no_shape_mistaken_for_another():
     """Options are kept for the next call, but neither tensors, with the graphs behind them, nor shapes that only look equal."""
 

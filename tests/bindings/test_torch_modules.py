@@ -13,6 +13,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 import xent
 from xent.bindings.torch.criteria import name_of, named
 from xent.errors import InputError, ShapeError, TargetError, UnknownNameError
+from xent.ops.options import NAMES, Options
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # PyTorch's own, within
 
@@ -161,6 +162,32 @@ def test_the_module_is_torchs():
     ours.load_state_dict({"weight": 2 * weight})
     torch.testing.assert_close(ours(z, y), 2 * theirs(z, y))
     assert list(xent.torch.CrossEntropyLoss().state_dict()) == list(nn.CrossEntropyLoss().state_dict()) == []
+    for module in (ours, theirs):
+        assert (module.ignore_index, module.reduction, module.label_smoothing) == (2, "sum", 0.1)
+        module.reduction, module.ignore_index, module.label_smoothing = "none", -100, 0.0
+    torch.testing.assert_close(ours(z, y), 2 * theirs(z, y))
+
+
+def test_options_are_attributes_that_are_checked():
+    z, y = torch.randn(6, 5), torch.randint(5, (6,))
+    linear = xent.torch.LinearCrossEntropyLoss(5, 7)
+    for module in (xent.torch.CrossEntropyLoss(), linear):
+        for name in NAMES:
+            if name != "weight" and (module is not linear or name != "ignore_index"):
+                assert getattr(module, name) == getattr(Options(), name)
+        module.z_loss, module.denominator = 0.5, torch.tensor(3.0)
+        logits = z @ linear.linear.weight.T if module is linear else z
+        torch.testing.assert_close(module(z, y), xent.torch.cross_entropy(logits, y, z_loss=0.5, denominator=3.0))
+        with pytest.raises(InputError, match="takes none"):
+            module.reduction = "sum"
+        with pytest.raises(InputError, match="of at least 0"):
+            module.z_loss = -1
+        assert (module.reduction, module.z_loss) == ("mean", 0.5)
+    assert (linear.ignore_index, linear.num_classes, linear.out_features) == (None, 7, ())
+    for criterion in (xent.torch.Criterion("quadratic@sigmoid"), xent.torch.Criterion("focal@softmax")):
+        criterion.reduction = "avg"
+        with pytest.raises(InputError, match="reduction is one of"):
+            criterion(z, z.sigmoid() if "sigmoid" in str(criterion) else y)
 
 
 @pytest.mark.parametrize(

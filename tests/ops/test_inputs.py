@@ -50,6 +50,12 @@ WRONG = [
     ((Z, Y), {"denominator": 0}, InputError, "denominator"),
     ((Z, Y), {"denominator": 2, "reduction": "sum"}, InputError, "takes none"),
     ((Z, np.full(3, -100)), {"on_empty": "raise"}, InputError, "all 3 targets"),
+    ((Z, np.asarray([0, 1, -100])), {"on_empty": "raise", "weight": np.arange(4) // 2}, InputError, "or of a class of weight 0"),
+    ((Z, Y), {"weight": np.ones(4) * 1j}, ArrayKindError, "complex128"),
+    ((Z, Y), {"stats": None}, InputError, "one name or a list of names"),
+    ((np.ma.masked_equal(Z, 0), Y), {}, ArrayKindError, "mask would be lost"),
+    ((Z, np.ma.masked_equal(Y, 1)), {}, ArrayKindError, "mask would be lost"),
+    ((Z, Y), {"weight": np.ma.masked_equal(np.ones(4), 1)}, ArrayKindError, "mask would be lost"),
 ]  # fmt: skip
 
 
@@ -66,6 +72,19 @@ def test_the_same_words_for_every_library(lib):
         xent.cross_entropy(lib.make(Z), lib.make(np.asarray([0, 1, 7])))
     with pytest.raises(TargetError, match="sum at place 0"):
         xent.cross_entropy(lib.make(Z), lib.make(SOFT * 2 / 3))
+
+
+def test_masks_are_not_lost_elsewhere_either():
+    masked = np.ma.masked_equal(np.zeros((3, 4)), 0)
+    for call in (
+        lambda: xent.linear_cross_entropy(masked, np.zeros((5, 4)), Y),
+        lambda: xent.output("cross-entropy@softmax").value(masked, Y),
+        lambda: xent.output("quadratic@sigmoid").delta(Z, masked),
+        lambda: xent.jax.cross_entropy(masked, Y),
+        lambda: xent.jax.cross_entropy(Z, np.ma.masked_equal(Y, 1)),
+    ):
+        with pytest.raises(ArrayKindError, match="mask would be lost"):
+            call()
 
 
 def test_nothing_is_changed(lib):

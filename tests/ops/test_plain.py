@@ -281,6 +281,21 @@ def test_masked_classes_and_broken_rows(lib):
     assert np.isnan(float(xent.cross_entropy(lib.make(z), lib.make(y))))
 
 
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("soft", [False, True])
+def test_broken_rows_have_no_statistics(soft, k, lib):
+    """Whichever class it is that breaks them, the target's too."""
+    z = np.zeros((6, k))
+    z[[0, 1, 2], [0, -1, -1]] = np.nan, np.nan, np.inf
+    z[3] = -np.inf
+    y = np.eye(k)[np.zeros(6, int)] if soft else np.zeros(6, int)
+    stats = xent.cross_entropy(lib.make(z), lib.make(y), stats=STATISTICS)[1]
+    for name, value in stats.items():
+        broken, whole = np.split(lib.back(value), [4])
+        assert {"rank": broken == -1, "correct": ~broken.astype(bool)}.get(name, np.isnan(broken)).all(), name
+        assert not np.isnan(whole).any(), name
+
+
 def test_valid_classes_are_as_if_the_rest_were_masked(lib):
     z, y = np.random.default_rng(0).normal(size=(3, 6)), np.arange(3)
     masked = np.where(np.arange(6) < 4, z, -np.inf)

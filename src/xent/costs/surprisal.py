@@ -70,7 +70,8 @@ class SurprisalCost(Cost):
     is φ′(ℓ_y).
     """
 
-    form: Form = field(default=BERNOULLI, repr=False, kw_only=True)
+    # a factory, since torch.compile does not know a default's own home where a cost is made inside of what it compiles
+    form: Form = field(default_factory=lambda: BERNOULLI, repr=False, kw_only=True)
 
     usual = "softmax"
 

@@ -164,7 +164,7 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
         pull = TWO * job.z_loss * lse
         cost[row] = price + (job.z_loss * lse * lse if job.z_loss > ZERO else ZERO)
         if CAREFUL and stats.shape[0] > 0:
-            if s == s:
+            if total == total:
                 share = job.smoothing / (count + (ZERO if bare else ONE)) if job.smoothing > ZERO else ZERO
                 survey(job, pivot, m, z_t, total, p, rest, depth, log_total, lse, share, slope, stats, row, v, e, bases)
             else:
@@ -258,20 +258,26 @@ def _summed(job: Any, row: Any, pivot: Any, top: Any, keep: Any, v: Any, bases: 
     return m, s, z_t, count, w_others, d_spread, c_others, d_target
 
 
-def _apart(job: Any, row: Any, pivot: Any, m: Any, b: Any, keep: Any, v: Any, bases: Any, e: Any, c: Any) -> Any:
-    """The class that alone has the greatest logit m and is not the pivot: its place and its a·c + b·w.
-
-    Then Σ e^((z_j − m)/T) and Σ (a·c + b·w) over the classes that are neither.
-    """
-    k, a, at = job.classes, ONE - job.smoothing, np.int64(0)
-    while peek(bases, at // BLOCK) < m:
-        at += BLOCK
-    n = min(BLOCK, k - at)
+def _again(job: Any, row: Any, at: Any, v: Any) -> Any:
+    """The block that begins with class `at`, read once more: its logits, capped, and how many they are."""
+    n = min(BLOCK, job.classes - at)
     here = place(job, job.z, job.z_row, row, at)
     if job.softcap == ZERO:
         load(here, n, n, v)
     else:
         load_capped(here, n, n, job.softcap, v)
+    return n
+
+
+def _apart(job: Any, row: Any, pivot: Any, m: Any, b: Any, keep: Any, v: Any, bases: Any, e: Any, c: Any) -> Any:
+    """The class that alone has the greatest logit m and is not the pivot: its place and its a·c + b·w.
+
+    Then Σ e^((z_j − m)/T) and Σ (a·c + b·w) over the classes that are neither.
+    """
+    a, at = ONE - job.smoothing, np.int64(0)
+    while peek(bases, at // BLOCK) < m:
+        at += BLOCK
+    n = again(job, row, at, v)
     top = at + first(v, m, n)
     its = b * (peek(job.weight, top) if job.weight != 0 else ONE)
     if job.y != 0:
@@ -291,12 +297,7 @@ def _survey(
     spread_out, squares, before, most = ZERO, ZERO, ZERO, NINF
     for block in range((k + BLOCK - 1) // BLOCK):
         at = block * BLOCK
-        n = min(BLOCK, k - at)
-        here = place(job, job.z, job.z_row, row, at)
-        if job.softcap == ZERO:
-            load(here, n, n, v)
-        else:
-            load_capped(here, n, n, job.softcap, v)
+        n = again(job, row, at, v)
         if at <= pivot < at + n:
             poke(v, pivot - at, NINF)
         f = exp_of_gap(peek(bases, block), m, t) / total
@@ -318,7 +319,9 @@ def scratch_size(classes: int, soft: bool) -> int:
     return BLOCK + -(-blocks // STEP) * STEP + blocks * BLOCK * (2 if soft else 1)
 
 
-CALLED: dict[str, Callable[..., Any]] = {"place": _place, "fill": _fill, "summed": _summed, "apart": _apart, "survey": _survey}
+CALLED: dict[str, Callable[..., Any]] = {
+    "place": _place, "fill": _fill, "summed": _summed, "again": _again, "apart": _apart, "survey": _survey,
+}  # fmt: skip
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 
 import array_api_compat as compat
 
-from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, namespace, total, widen
+from xent.arrays import Array, as_array, dtype_name, is_bool, is_concrete, is_float, is_integer, moved, namespace, total, widen
 from xent.errors import ArrayKindError, InputError, ShapeError
 from xent.ops.options import NEVER, Options
 from xent.outputs.targets import insist
@@ -47,7 +47,7 @@ class Problem:
 
     def back(self, x: Array) -> Array:
         """An array like the logits, its class axis where the caller's is."""
-        return x if self.options.axis is None else self.xp.moveaxis(x, -1, self.options.axis)
+        return x if self.options.axis is None else moved(x, -1, self.options.axis, self.xp)
 
 
 def read(logits: Any, target: Any, options: Options) -> Problem:
@@ -65,8 +65,8 @@ def read(logits: Any, target: Any, options: Options) -> Problem:
         raise InputError(f"valid_classes={options.valid_classes}, but the logits have only {k} classes (shape {tuple(z.shape)}).")
     hard = _is_hard(z, y, axis)
     if options.axis is not None and axis != z.ndim - 1:
-        z = xp.moveaxis(z, axis, -1)
-        y = y if hard else xp.moveaxis(y, axis, -1)
+        z = moved(z, axis, -1, xp)
+        y = y if hard else moved(y, axis, -1, xp)
     if hard and dtype_name(y) not in ("int32", "int64"):  # the others hold no −100, or are no places for some libraries
         y = xp.astype(y, xp.asarray(0).dtype)
     problem = Problem(z, y, hard, None, options, xp)
@@ -108,8 +108,14 @@ def check_not_empty(problem: Problem) -> None:
         raise InputError("on_empty='raise' has to look at the targets, which are hidden while a function is compiled or mapped: "
                          "use 'nan' or 'zero' there.")  # fmt: skip
     rows = prod(problem.logits.shape[:-1])
-    if rows == 0 or (problem.hard and bool(xp.all(y == options.ignore_index))):
-        what = "there are no rows" if rows == 0 else f"all {rows} targets are ignore_index={options.ignore_index}"
+    ignored = y == options.ignore_index
+    if problem.hard and problem.weight is not None and is_concrete(problem.weight):
+        known = (y >= 0) & (y < problem.classes)
+        weights = xp.reshape(xp.take(problem.weight, xp.reshape(xp.where(known, y, 0), (-1,)), axis=0), y.shape)
+        ignored = ignored | (known & (weights == 0))
+    if rows == 0 or (problem.hard and bool(xp.all(ignored))):
+        of_weight = "" if problem.weight is None else " or of a class of weight 0"
+        what = "there are no rows" if rows == 0 else f"all {rows} targets are ignore_index={options.ignore_index}{of_weight}"
         raise InputError(f"the mean cost of nothing: {what}, and on_empty='raise' was asked for (nan and zero are the others).")
 
 
@@ -161,4 +167,6 @@ def _weight(problem: Problem) -> Array:
     w = as_array(problem.options.weight, xp, z)
     if tuple(w.shape) != (z.shape[-1],):
         raise ShapeError(f"weight is one number per class, shape ({z.shape[-1]},), but shape {tuple(w.shape)} came.")
+    if not (is_float(w) or is_integer(w) or is_bool(w)):
+        raise ArrayKindError(f"weight is one real number per class, but its dtype is {w.dtype}: convert it, to float32 say.")
     return xp.astype(w, problem.dtype)

@@ -55,7 +55,8 @@ class Options:
     reduction        mean, sum or none (one cost a row, 0 where ignored)
     denominator      what the mean divides by; else the weights of the targets that are not ignored, summed (without weights:
                      their number), for probability targets the number of rows. Micro-batches that share it add up to the batch
-    on_empty         what the mean is where it would divide by 0, since all rows are ignored: nan, zero, or raise an error
+    on_empty         what the mean is where it would divide by 0, since all rows are ignored or of a class of weight 0: nan, zero,
+                     or raise an error
     stats            names of `STATISTICS`, returned beside the cost
     axis             the class axis, the last where there are one or two
     """
@@ -94,6 +95,8 @@ class Options:
             self._set("valid_classes", _whole("valid_classes", self.valid_classes))
             if self.valid_classes < 1:
                 raise InputError(f"valid_classes is the number of classes that exist, at least 1, but {self.valid_classes} came.")
+        if not isinstance(self.stats, (str, tuple, list, set, frozenset)):
+            raise InputError(f"stats is one name or a list of names ({', '.join(STATISTICS)}), but {self.stats!r:.60} came.")
         self._set("stats", (self.stats,) if isinstance(self.stats, str) else tuple(self.stats))
         for name in self.stats:
             if name not in STATISTICS:

@@ -98,7 +98,8 @@ def _final(problem: Problem) -> Final:
     z = capped(z, options.softcap, xp)
     top, high, low = below_top(z, xp)
     most = total(xp.where(top, z, 0.0), xp)
-    high = xp.where(xp.isfinite(most)[..., None], high, float("nan"))  # +∞ or nan on top, or nothing but masks: no softmax
+    most = xp.where(xp.isfinite(most), most, float("nan"))  # +∞ or nan on top, or nothing but masks: no softmax
+    high = xp.where(xp.isfinite(most)[..., None], high, float("nan"))
     if options.temperature != 1:
         high, low = divided(high, low, options.temperature, xp)
     p, others = shares(top, high, low, xp)

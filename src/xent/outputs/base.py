@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Float
 
 from xent.activations import Activation, Interval
-from xent.arrays import Array, Numbers, as_array, asked, is_float, namespace, norm, quiet, sign, total
+from xent.arrays import Array, Numbers, as_array, asked, is_float, moved, namespace, norm, quiet, sign, total
 from xent.costs import Cost, Labels, Smooth
 from xent.errors import InputError, ShapeError
 from xent.outputs import targets
@@ -186,10 +186,10 @@ class Output:
             raise InputError(f"{self} is elementwise and has no class axis: leave axis={axis} out.")
         if not -z.ndim <= axis < z.ndim:
             raise ShapeError(f"axis={axis} does not exist: z has {z.ndim} axes, shape {tuple(z.shape)}.")
-        return xp.moveaxis(z, axis, -1)
+        return moved(z, axis, -1, xp)
 
     def _back(self, x: Array, axis: int | None, xp: Any) -> Array:
-        return x if axis is None else xp.moveaxis(x, -1, axis)
+        return x if axis is None else moved(x, -1, axis, xp)
 
     def _weight(self, z: Array, y: Array, by_class: Any, by_sample: Any, xp: Any) -> Array | float:
         weight: Array | float = 1.0

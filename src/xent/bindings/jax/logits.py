@@ -78,8 +78,9 @@ def options_of(choices: Any) -> Options:
 
 
 def own(x: Any) -> Any:
-    """NumPy arrays and numbers as JAX's; the arrays of other libraries as they are, for an error that names them."""
-    return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) else x
+    """NumPy arrays and numbers as JAX's; masked arrays and other libraries' as they are, for an error that names them."""
+    ours = isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)) and not isinstance(x, np.ma.MaskedArray)
+    return jnp.asarray(x) if ours else x
 
 
 def _run(function: Callable[..., Any], problem: Problem) -> Any:

@@ -58,9 +58,11 @@ def _arguments(logits: Tensor, target: Tensor, options: dict[str, Any]) -> list[
     if axis is not None:
         target = target.movedim(axis, -1) if target.ndim == logits.ndim and target.is_floating_point() else target
         logits = logits.movedim(axis, -1)
-    by_tensor = isinstance(denominator, Tensor)
+    weight, by_tensor = o["weight"], isinstance(denominator, Tensor)
+    if isinstance(weight, (list, tuple)):
+        weight = torch.tensor(weight, dtype=torch.float64, device=logits.device)
     return [
-        logits, target, o["weight"], denominator if by_tensor else None, o["ignore_index"], float(o["label_smoothing"]),
+        logits, target, weight, denominator if by_tensor else None, o["ignore_index"], float(o["label_smoothing"]),
         float(o["z_loss"]), o["softcap"], float(o["temperature"]), shape, parameter, o["reduction"], o["on_empty"],
         o["valid_classes"], stats if isinstance(stats, str) else ",".join(stats), None if by_tensor else denominator,
     ]  # fmt: skip

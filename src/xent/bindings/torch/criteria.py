@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.bindings.torch import calling, states
-from xent.errors import XentError
+from xent.errors import InputError, XentError
 from xent.ops.options import NEVER
 from xent.outputs import Output
 from xent.outputs import output as output_of
@@ -42,6 +42,8 @@ def cost(z: Tensor, y: Tensor, output: Output, name: str, reduction: str, axis: 
         return values
     if reduction == "mean":
         return values.mean()
+    if reduction not in REDUCTIONS:  # set after the module was made
+        raise InputError(f"reduction is one of {', '.join(REDUCTIONS)}, but {reduction!r:.60} came.")
     return values.sum() if reduction == "sum" else values.sum() / (len(values) if values.ndim else 1)
 
 

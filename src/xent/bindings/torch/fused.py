@@ -70,7 +70,7 @@ def _viewed(problem: Problem) -> Problem:
     """The problem as NumPy arrays; only the kernel knows that uint16 targets are bfloat16."""
     options, weight = problem.options, problem.weight
     if isinstance(options.denominator, Tensor):
-        options = replace(options, denominator=float(options.denominator))
+        options = replace(options, denominator=float(options.denominator.detach()))
     z: Any = memory(problem.logits)
     z = np.broadcast_to(np.float32(0), z.shape) if z.dtype == np.uint16 else z  # its bits are no numbers: the shape is told
     return Problem(z, memory(problem.target), problem.hard, None if weight is None else memory(weight), options, np_)

@@ -131,7 +131,7 @@ def _viewed(linear: Linear) -> Linear:
     """The same memory as NumPy's."""
     whole, options = linear.whole, linear.whole.options
     if isinstance(options.denominator, Tensor):
-        options = replace(options, denominator=float(options.denominator))
+        options = replace(options, denominator=float(options.denominator.detach()))
     dtype = np.float64 if linear.hidden.dtype is torch.float64 else np.float32
     shape = np.broadcast_to(np.zeros(1, dtype), whole.logits.shape)
     target = memory_of(linear.target)

@@ -15,16 +15,50 @@ from xent.ops.options import DEFAULTS, NAMES, Options
 from xent.outputs import output as output_of
 
 
-class CrossEntropyLoss(nn.Module):
-    """torch.nn.CrossEntropyLoss: the same arguments and layouts, exact, fused on the CPU, with more options.
+class _Option:
+    """An option as an attribute, as PyTorch's modules have them: what is set is checked, and counts from the next call on."""
 
-    `weight` is a buffer, as in PyTorch; the other keywords are those of `xent.torch.cross_entropy`. Options are checked here, once.
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
 
-    >>> CrossEntropyLoss(label_smoothing=0.1, z_loss=1e-4)
-    CrossEntropyLoss(label_smoothing=0.1, z_loss=0.0001)
-    """
+    def __get__(self, module: Any, owner: type | None = None) -> Any:
+        return self if module is None else module.options.get(self.name, getattr(DEFAULTS, self.name))
+
+    def __set__(self, module: Any, value: Any) -> None:
+        told = {**module.options, self.name: value}
+        module.check(told)
+        module.options = told
+
+
+class _Told(nn.Module):
+    """A module with the options of cross-entropy; `options` holds those that were given."""
 
     weight: Tensor | None
+    options: dict[str, Any]
+    ignore_index, label_smoothing, reduction = _Option(), _Option(), _Option()
+    z_loss, softcap, temperature, shape, denominator = _Option(), _Option(), _Option(), _Option(), _Option()
+    on_empty, valid_classes, stats, axis = _Option(), _Option(), _Option(), _Option()
+
+    @staticmethod
+    def check(told: dict[str, Any]) -> None:
+        """Raise for options that are none."""
+        Options.of(told)
+
+    def extra_repr(self) -> str:
+        return _unusual(self.options)
+
+
+class CrossEntropyLoss(_Told):
+    """torch.nn.CrossEntropyLoss: the same arguments and layouts, exact, fused on the CPU, with more options.
+
+    `weight` is a buffer, as in PyTorch; the other keywords are those of `xent.torch.cross_entropy`. Options are checked here, and
+    where they are set later, as attributes.
+
+    >>> criterion = CrossEntropyLoss(label_smoothing=0.1, z_loss=1e-4)
+    >>> criterion.reduction = "sum"
+    >>> criterion
+    CrossEntropyLoss(reduction='sum', label_smoothing=0.1, z_loss=0.0001)
+    """
 
     def __init__(
         self,
@@ -39,15 +73,12 @@ class CrossEntropyLoss(nn.Module):
         super().__init__()
         functional.refuse_deprecated(size_average, reduce)
         own: Any = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing, **more}
-        Options.of({**own, "weight": weight})
+        self.check(own)
         self.register_buffer("weight", weight)
         self.options = own
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
         return functional.cross_entropy(input, target, self.weight, **self.options)
-
-    def extra_repr(self) -> str:
-        return _unusual(self.options)
 
 
 def _unusual(options: dict[str, Any]) -> str:
@@ -56,11 +87,12 @@ def _unusual(options: dict[str, Any]) -> str:
     return ", ".join(f"{k}={v!r}" for k, v in options.items() if v is not None and v != usual[k])
 
 
-class LinearCrossEntropyLoss(nn.Module):
+class LinearCrossEntropyLoss(_Told):
     """torch.nn.LinearCrossEntropyLoss: the last layer and its cost in one, the same arguments, without ever holding the logits.
 
     The layer is `.linear`, as in PyTorch, so that a state dict fits both; tie it to an embedding by setting `.linear.weight`.
-    The other keywords are those of `xent.torch.linear_cross_entropy`. Options are checked here, once.
+    The other keywords are those of `xent.torch.linear_cross_entropy`. Options are checked here, and where they are set later, as
+    attributes.
 
     >>> import torch
     >>> criterion = LinearCrossEntropyLoss(16, 1000, label_smoothing=0.1, memory=2**20)
@@ -72,8 +104,6 @@ class LinearCrossEntropyLoss(nn.Module):
     >>> criterion(torch.zeros(8, 16), torch.arange(8)).round(decimals=4)
     tensor(6.9078, grad_fn=<RoundBackward1>)
     """
-
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -93,23 +123,27 @@ class LinearCrossEntropyLoss(nn.Module):
         **more: Unpack[More],
     ) -> None:
         super().__init__()
-        own: Any = {"reduction": reduction, "label_smoothing": label_smoothing, **more}
-        Options.of({**own, "weight": weight, "ignore_index": -100 if ignore_index is None else ignore_index})
+        own: Any = {"reduction": reduction, "label_smoothing": label_smoothing, **more, "ignore_index": ignore_index}
+        self.check(own)
         if weight is not None and tuple(weight.shape) != (num_classes,):
             raise ShapeError(f"weight is one number per class, shape ({num_classes},), but shape {tuple(weight.shape)} came.")
         self.register_buffer("weight", weight)
         self.linear = nn.Linear(in_features, prod(out_features, start=num_classes), bias=bias, device=device, dtype=dtype)
-        self.shape = (num_classes, *out_features)
-        self.options = {**own, "ignore_index": ignore_index, "memory": memory}
+        self.num_classes, self.out_features = num_classes, out_features
+        self.options = {**own, "memory": memory}
+
+    @staticmethod
+    def check(told: dict[str, Any]) -> None:
+        """As of every cost; no ignore_index is the usual one, as in PyTorch."""
+        usual = ("memory", "ignore_index") if told.get("ignore_index") is None else ("memory",)
+        Options.of({name: value for name, value in told.items() if name not in usual})
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
-        weight = self.linear.weight.reshape(*self.shape, -1)
+        shape = (self.num_classes, *self.out_features)
+        weight = self.linear.weight.reshape(*shape, -1)
         bias: Tensor | None = self.linear.bias
-        bias = None if bias is None else bias.reshape(self.shape)
+        bias = None if bias is None else bias.reshape(shape)
         return functional.linear_cross_entropy(input, weight, target, linear_bias=bias, weight=self.weight, **self.options)
-
-    def extra_repr(self) -> str:
-        return _unusual(self.options)
 
 
 class Criterion(nn.Module):
