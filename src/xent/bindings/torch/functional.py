@@ -109,6 +109,12 @@ def linear_cross_entropy(
     >>> W.grad[:, 0]
     tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
     """
+    given = input, linear_weight, target, linear_bias, weight
+    if linear.announces(*given):
+        return handle_torch_function(
+            linear_cross_entropy, given, input, linear_weight, target, linear_bias=linear_bias, weight=weight, reduction=reduction,
+            ignore_index=ignore_index, label_smoothing=label_smoothing, options=options, memory=memory, **more,
+        )  # fmt: skip
     _insist_on_tensors(input=input, linear_weight=linear_weight)
     if "bias" in more:
         raise UnknownNameError("option of linear_cross_entropy", "bias", ("linear_bias",))

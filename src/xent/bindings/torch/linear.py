@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear as linear_map
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from xent.arrays import Numbers, quiet, widen
 from xent.bindings.torch import compiled, states
@@ -43,6 +44,9 @@ def linear_cross_entropy(
     **options: Unpack[Choices],
 ) -> Any:
     """`xent.linear_cross_entropy` for tensors, differentiable."""
+    given = hidden, weight, target, bias
+    if announces(*given):
+        return handle_torch_function(linear_cross_entropy, given, hidden, weight, target, bias, memory=memory, **options)
     if torch.compiler.is_compiling():
         return compiled.cross_entropy(linear_map(hidden, weight, bias), target, {**options, "axis": -1})
     linear = _read(hidden, weight, target, bias, memory, options)
@@ -58,6 +62,11 @@ def linear_cross_entropy(
         if states.differentiated(*arrays):
             cost = Attached.apply(*arrays, (linear, cost, made))  # type: ignore[no-untyped-call]
     return (cost, stats) if linear.each.stats else cost
+
+
+def announces(*given: Any) -> bool:
+    """Whether a mode or a subclass is told of the call; who looks at every operation is told of the layer and its cost instead."""
+    return not torch.compiler.is_compiling() and not states.watched() and has_torch_function_variadic(*given)
 
 
 def linear_cross_entropy_and_grad(
