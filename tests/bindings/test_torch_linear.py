@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import xent
 from xent.bindings.torch import linear
+from xent.costs import SurprisalCost
 from xent.errors import ArrayKindError, ShapeError, TargetError, UnknownNameError
 
 torch.set_num_threads(1)
@@ -126,6 +127,72 @@ def test_transformations():
     for reentrant in (True, False):
         x = h.clone().requires_grad_()
         checkpoint(f, x, use_reentrant=reentrant).backward()
+        close(x.grad, true)
+
+
+class Mine(SurprisalCost):
+    """A φ of one's own, with a number to learn."""
+
+    def __init__(self, size):
+        super().__init__()
+        object.__setattr__(self, "size", size)
+
+    def phi(self, p, xp):
+        return self.size * p.ell
+
+    def phi_slope(self, p, xp):
+        return self.size + 0 * p.ell
+
+    def phi_curvature(self, p, xp):
+        return 0 * p.ell
+
+
+def test_autograd_keeps_no_logits_whatever_the_options():
+    """Those that the kernel does not know, a φ that learns, targets and weights that are differentiated: chunks are made anew."""
+    n, k, d, memory = 40, 300, 3, 22 * 8 * 300 * 4
+    make = torch.Generator().manual_seed(0)
+    h, w = (torch.randn(shape, d, generator=make, dtype=torch.float64, requires_grad=True) for shape in (n, k))
+    soft = torch.rand(n, k, generator=make, dtype=torch.float64)
+    soft = (soft / soft.sum(-1, keepdim=True)).requires_grad_()
+    hard = torch.randint(k, (n,), generator=make)
+    by_class, size = torch.rand(k, dtype=torch.float64, requires_grad=True), torch.tensor(1.5, requires_grad=True)
+    kept = []
+
+    def keep(x):
+        kept.append(x)
+        return x
+
+    for y, options, others in (
+        (soft.detach(), {"shape": "focal(gamma=2)"}, ()),
+        (soft.detach(), {"stats": "lse", "reduction": "none"}, ()),
+        (soft, {}, (soft,)),
+        (hard, {"weight": by_class}, (by_class,)),
+        (hard, {"shape": Mine(size)}, (size,)),
+    ):
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            cost = xent.linear_cross_entropy(h, w, y, memory=memory, **options)
+        assert all(x.numel() < n * k for x in kept if x.untyped_storage().data_ptr() != y.untyped_storage().data_ptr())
+        true = xent.cross_entropy(h @ w.T, y, **options)
+        costs = [one[0] if "stats" in options else one for one in (cost, true)]
+        found = [torch.autograd.grad(one.sum(), (h, w, *others)) for one in costs]
+        for ours, theirs in zip(*found, strict=True):
+            close(ours, theirs)
+
+
+def test_a_checkpoint_holds_no_gradients(monkeypatch):
+    """What runs under it runs once more before it goes back: there the gradients are made, and not twice."""
+    seen, through = [], linear.cpu.through
+
+    def noting(problem, wants, scale):
+        seen.append(tuple(wants))
+        return through(problem, wants, scale)
+
+    monkeypatch.setattr(linear.cpu, "through", noting)
+    h, w, b = arrays()
+    checkpoint(lambda h: xent.linear_cross_entropy(h, w, HARD, b), h, use_reentrant=False).backward()
+    assert seen == [(False,) * 3, (False,) * 3, (True,) * 3]
+    for x, true in zip((h, w, b), true_grads(HARD), strict=True):
         close(x.grad, true)
 
 

@@ -9,7 +9,7 @@ A compiler sees the product and the operator of cross-entropy, and holds the log
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from math import isfinite
 from typing import Any, Unpack
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear as linear_map
 from torch.overrides import handle_torch_function, has_torch_function_variadic
+from torch.utils.checkpoint import checkpoint
 
 from xent.arrays import Numbers, quiet, widen
 from xent.bindings.torch import compiled, states
@@ -28,8 +29,8 @@ from xent.errors import TargetError
 from xent.ops import plain as plain_costs
 from xent.ops import reduction
 from xent.ops.inputs import check_not_empty, check_values
-from xent.ops.linear import calling, cpu, plain
-from xent.ops.linear.inputs import MEMORY, Linear, read
+from xent.ops.linear import cpu, plain
+from xent.ops.linear.inputs import MEMORY, Linear, check, read
 from xent.ops.options import Choices, Options
 
 
@@ -53,12 +54,12 @@ def linear_cross_entropy(
     if states.watched():  # who looks at every operation finds the layer and its cost
         wide: list[Any] = [None if x is None else widen(x, linear.whole.xp) for x in (hidden, weight, bias)]
         return cost_of_logits(linear_map(*wide), target, **{**options, "axis": -1})  # type: ignore[arg-type]
-    given: Any = linear.whole.options
-    if not _fusable(linear) or states.differentiated(linear.target, given.weight, given.denominator):
+    chosen: Any = linear.whole.options
+    if not _slope_is_known(linear) or states.differentiated(linear.target, chosen.weight, chosen.denominator):
         cost, stats = _plainly(linear)
     else:
         arrays = linear.hidden, linear.weight, linear.bias
-        cost, stats, made = _fused(linear, _wants(linear), None)
+        cost, stats, made = _made(linear, _wants(linear), None)
         if states.differentiated(*arrays):
             cost = Attached.apply(*arrays, (linear, cost, made))  # type: ignore[no-untyped-call]
     return (cost, stats) if linear.each.stats else cost
@@ -83,13 +84,9 @@ def linear_cross_entropy_and_grad(
     with torch.no_grad():
         linear = _read(hidden, weight, target, bias, memory, options)
         wants = (True, True, linear.bias is not None)
-        if _fusable(linear):
-            cost, stats, made = _fused(linear, wants, None)
-            grads = [None if g is None else g.to(hidden.dtype) for g in made]
-            grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
-        else:
-            cost, plainly, stats = calling.run(linear, wants)
-            grads = list(plainly)
+        cost, stats, made = _made(linear, wants, None)
+        grads = [None if g is None else g.to(hidden.dtype) for g in made]
+        grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
     return (cost, tuple(grads), stats) if linear.each.stats else (cost, tuple(grads))
 
 
@@ -103,22 +100,52 @@ def _read(hidden: Tensor, weight: Tensor, target: Any, bias: Tensor | None, memo
     return read(hidden, weight, target, bias, memory, Options.of(options))
 
 
+def _tensors(linear: Linear) -> tuple[Any, ...]:
+    return linear.hidden, linear.weight, linear.bias, linear.target, linear.whole.weight, linear.whole.options.denominator
+
+
 def _fusable(linear: Linear) -> bool:
-    denominator: Any = linear.whole.options.denominator
-    tensors = (linear.hidden, linear.weight, linear.bias, linear.target, linear.whole.weight, denominator)
-    return states.computing(*tensors) and cpu.knows(linear)
+    return states.computing(*_tensors(linear)) and cpu.knows(linear)
+
+
+def _slope_is_known(linear: Linear) -> bool:
+    """Whether the formula is one of xent's own, and autograd may be told its derivative; others may have parameters to learn."""
+    shape = linear.whole.options.shape
+    return (shape is None or type(shape).__module__.startswith("xent.")) and states.concrete(*_tensors(linear))
 
 
 def _wants(linear: Linear) -> plain.Wants:
-    """The gradients that are made with the cost: none where each row will be multiplied by a number of its own."""
-    if linear.whole.options.reduction == "none":
+    """The gradients that are made with the cost.
+
+    None where each row will be multiplied by a number of its own, nor where hooks want to know of everything that is kept.
+    """
+    if linear.whole.options.reduction == "none" or states.saved_elsewhere():
         return False, False, False
     a, b, c = (states.differentiated(x) for x in (linear.hidden, linear.weight, linear.bias))
     return a, b, c
 
 
-def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
-    """Cost, statistics, and the gradients that are wanted, upstream times, in the dtype computed in: not rounded yet."""
+Made = tuple[Tensor, dict[str, Tensor], list[Tensor | None]]
+"""Cost, statistics, and the gradients that are wanted, in the dtype computed in: not rounded yet."""
+
+
+def _made(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> Made:
+    """What is asked for, gradients upstream times: by the kernel, or chunk by chunk by the formulas that it does not know."""
+    if _fusable(linear):
+        return _fused(linear, wants, upstream)
+    check(linear)
+    with torch.no_grad(), quiet():
+        by: Any = reduction.scale(linear.whole) if any(wants) else None
+        if upstream is not None:
+            own = upstream.to(linear.whole.dtype).reshape(-1 if upstream.ndim else ())
+            by = own if by is None else own * by
+        costs, stats, grads = plain.through(linear, wants, by)
+        cost = reduction.reduced(linear.whole, costs.reshape(linear.lead))
+    return cost, {name: v.reshape(linear.lead) for name, v in stats.items()}, grads
+
+
+def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> Made:
+    """`_made` by the kernel."""
     viewed = _viewed(linear)
     check_not_empty(linear.whole)
     with quiet():
@@ -152,13 +179,19 @@ def _viewed(linear: Linear) -> Linear:
 
 
 def _plainly(linear: Linear) -> tuple[Tensor, dict[str, Tensor]]:
-    """The formula, chunk by chunk, which PyTorch differentiates itself."""
-    check_not_empty(linear.whole)
-    check_values(linear.whole)
-    costs, stats, _ = plain.through(linear, (False, False, False), None)
+    """The formula, chunk by chunk, which PyTorch differentiates itself; where it can, it makes a chunk anew for that."""
+    check(linear)
+
+    def chunk(rows: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        part, _ = plain.of_rows(linear, rows)
+        return plain_costs.costs(part), {name: v.detach() for name, v in plain_costs.statistics(part).items()}
+
+    anew = torch.is_grad_enabled() and states.concrete(*_tensors(linear))
+    run = partial(checkpoint, chunk, use_reentrant=False, preserve_rng_state=False) if anew else chunk
+    parts: list[Any] = [run(rows) for rows in plain.chunks(linear)]
     with quiet():
-        cost = reduction.reduced(linear.whole, costs.reshape(linear.lead))
-    return cost, {name: v.reshape(linear.lead).detach() for name, v in stats.items()}
+        cost = reduction.reduced(linear.whole, torch.cat([costs for costs, _ in parts]).reshape(linear.lead))
+    return cost, {name: torch.cat([some[name] for _, some in parts]).reshape(linear.lead) for name in linear.each.stats}
 
 
 Known = tuple[Linear, Tensor, list[Tensor | None]]
@@ -181,11 +214,11 @@ class Attached(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         linear = _whole(ctx)
         wants = tuple(ctx.needs_input_grad[:3])
-        if torch.is_grad_enabled() or not states.computing(upstream[0]):
+        if torch.is_grad_enabled() or not states.concrete(upstream[0]):
             return (*_differentiable(linear, wants, upstream[0]), None)
         made, ctx.made = ctx.made, None
         if made is None or not isfinite(by := float(upstream[0])):  # what is ignored stays 0, by inf or nan too
-            _, _, made = _fused(linear, wants, upstream[0])
+            _, _, made = _made(linear, wants, upstream[0])
         elif by != 1:
             made = [None if g is None else g.mul_(by) for g in made]
         return (*(None if g is None else g.to(linear.weight.dtype) for g in made), None)

@@ -40,6 +40,17 @@ def computing(*tensors: Any) -> bool:
     return True
 
 
+def concrete(*tensors: Any) -> bool:
+    """Whether PyTorch does nothing but compute, with tensors that have numbers, on whatever device: what is none does not count."""
+    if transformed() or watched():
+        return False
+    return all(
+        type(x) in (Tensor, Parameter) and not x.is_meta and x.layout is torch.strided and torch._C._has_storage(x)
+        for x in tensors
+        if isinstance(x, Tensor)
+    )
+
+
 def differentiated(*tensors: Any) -> bool:
     """Whether autograd wants the derivative by any of these."""
     return torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in tensors)
