@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -28,6 +29,12 @@ def saved_elsewhere() -> bool:
 def ordinary(x: Any) -> bool:
     """Whether x is a tensor with memory of its own on the CPU: no subclass or batch of tensors that stands for something else."""
     return type(x) in (Tensor, Parameter) and x.is_cpu and x.layout is torch.strided and torch._C._has_storage(x)
+
+
+def no_autocast(like: Tensor) -> Any:
+    """A context in which products are made in the dtype that they are given in."""
+    device = like.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def computing(*tensors: Any) -> bool:
