@@ -163,7 +163,7 @@ def test_only_what_is_wanted_is_computed():
 @pytest.mark.parametrize("options", [{"stats": ("gain", "lse")}, {"shape": "lq(q=0.7)", "softcap": 3.0, "z_loss": 0.1}], ids=str)
 def test_the_formulas_keep_to_the_memory_too(options):
     """Probability targets are as many as the logits: to look at them whole would take as much again."""
-    n, k, d, memory = 120, 3000, 8, 2**21
+    n, k, d, memory = 120, 3000, 40, 2**21
     h, w, y = RNG.standard_normal((n, d)), RNG.standard_normal((k, d)), RNG.dirichlet(np.ones(k), n)
     for function in (xent.linear_cross_entropy, xent.linear_cross_entropy_and_grad):
         function(h, w, y, memory=memory, **options)

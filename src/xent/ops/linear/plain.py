@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from xent.arrays import Array, widen
 from xent.ops import plain, reduction
 from xent.ops.inputs import Problem
@@ -34,18 +36,21 @@ def through(linear: Linear, wants: Wants, scale: Array | None) -> tuple[Array, d
         if wants[0]:
             by_hidden.append(delta @ widen(W, xp))
         if wants[1]:
-            by_weight = _more(by_weight, delta.T @ h)
+            by_weight = _with_product(by_weight, delta, h)
         if wants[2]:
-            by_bias = _more(by_bias, xp.sum(delta, axis=0))
+            by_bias = xp.sum(delta, axis=0) if by_bias is None else by_bias + xp.sum(delta, axis=0)
     table = {name: xp.concat([part[name] for part in stats]) for name in linear.each.stats}
     return xp.concat(costs), table, [xp.concat(by_hidden) if by_hidden else None, by_weight, by_bias]
 
 
-def _more(sum: Array | None, part: Array) -> Array:
-    """A sum that gains, in its own memory."""
+def _with_product(sum: Array | None, delta: Array, h: Array) -> Array:
+    """sum + δᵀ·h in the sum's own memory, in blocks of classes, none of which takes more than δ does."""
     if sum is None:
-        return part
-    sum += part
+        return delta.T @ h
+    size = max(1, prod(delta.shape) // max(1, h.shape[1]))
+    for start in range(0, sum.shape[0], size):
+        classes = slice(start, start + size)
+        sum[classes, :] += delta[:, classes].T @ h
     return sum
 
 
