@@ -100,8 +100,9 @@ def linear_cross_entropy(
     options        PyTorch's own on chunks are taken and left alone: chunks are made to fit `memory`
 
     The other keywords are those of `xent.torch.cross_entropy`. On the CPU the gradients are made together with the cost; only
-    those that are wanted. While PyTorch traces or transforms (torch.compile, torch.func, forward mode) and on other devices the
-    formula runs instead, whose chunks autograd keeps.
+    those that are wanted; torch.compile sees an operator that does the same. On other devices, and for a φ of your own, the
+    formulas run chunk by chunk. While PyTorch transforms (torch.func, forward mode), in second derivatives, and under
+    torch.compile on other devices or where targets or class weights are differentiated, the logits are kept.
 
     >>> import torch
     >>> h, W = torch.ones(2, 3), torch.zeros(4, 3, requires_grad=True)
