@@ -117,6 +117,12 @@ def test_errors():
     assert np.isnan(jax.jit(xent.jax.linear_cross_entropy)(H, W, np.full(N, 7)))
 
 
+def test_no_features():
+    _, grads = xent.jax.linear_cross_entropy_and_grad(H[:, :0], W[:, :0], HARD, B)
+    close(grads[2], definition.gradient(np.tile(B, (N, 1)), HARD).sum(axis=0))
+    assert (grads[0].shape, grads[1].shape) == ((N, 0), (K, 0))
+
+
 def test_no_rows():
     cost, grads = xent.jax.linear_cross_entropy_and_grad(H[:0], W, HARD[:0], B, reduction="sum")
     assert cost == 0

@@ -11,7 +11,7 @@ from torch import func
 
 import xent
 from xent.bindings.torch import criteria, operators
-from xent.bindings.torch.compiled import _arguments
+from xent.bindings.torch.compiled import arguments_of
 from xent.costs import Focal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # PyTorch's own, within
@@ -163,9 +163,9 @@ def test_the_operators_keep_their_contracts():
     """PyTorch's own examination: schema, fake tensors, autograd, dynamic shapes."""
     z, y = drawn((6, 5))
     y = y.clamp(min=0)
-    torch.library.opcheck(operators.cost, _arguments(z, y, {"stats": ("rank", "lse")}))
+    torch.library.opcheck(operators.cost, arguments_of(z, y, {"stats": ("rank", "lse")}))
     torch.library.opcheck(
-        operators.slope, (torch.tensor(2.0), *_arguments(z.detach().t().contiguous().t().requires_grad_(), y, {}))
+        operators.slope, (torch.tensor(2.0), *arguments_of(z.detach().t().contiguous().t().requires_grad_(), y, {}))
     )
 
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 import xent
-from xent.bindings.torch import linear
+from xent.costs import SurprisalCost
 from xent.errors import ArrayKindError, ShapeError, TargetError, UnknownNameError
+from xent.ops.linear import cpu
 
 torch.set_num_threads(1)
 RNG = np.random.default_rng(3)
@@ -78,13 +79,13 @@ def test_the_module_takes_pytorchs_arguments_and_state(out):
 
 @pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
 def test_what_is_frozen_is_not_computed(wanted, monkeypatch):
-    seen, through = [], linear.cpu.through
+    seen, through = [], cpu.through
 
     def noting(problem, wants, scale):
         seen.append(tuple(wants))
         return through(problem, wants, scale)
 
-    monkeypatch.setattr(linear.cpu, "through", noting)
+    monkeypatch.setattr(cpu, "through", noting)
     h, w, b = arrays(wanted=wanted)
     xent.linear_cross_entropy(h, w, HARD, b).backward()
     assert seen == [wanted]
@@ -129,17 +130,134 @@ def test_transformations():
         close(x.grad, true)
 
 
-def test_compiled_in_one_graph():
+class Mine(SurprisalCost):
+    """A φ of one's own, with a number to learn."""
+
+    def __init__(self, size):
+        super().__init__()
+        object.__setattr__(self, "size", size)
+
+    def phi(self, p, xp):
+        return self.size * p.ell
+
+    def phi_slope(self, p, xp):
+        return self.size + 0 * p.ell
+
+    def phi_curvature(self, p, xp):
+        return 0 * p.ell
+
+
+def test_autograd_keeps_no_logits_whatever_the_options():
+    """Those that the kernel does not know, a φ that learns, targets and weights that are differentiated: chunks are made anew."""
+    n, k, d, memory = 40, 300, 3, 22 * 8 * 300 * 4
+    make = torch.Generator().manual_seed(0)
+    h, w = (torch.randn(shape, d, generator=make, dtype=torch.float64, requires_grad=True) for shape in (n, k))
+    soft = torch.rand(n, k, generator=make, dtype=torch.float64)
+    soft = (soft / soft.sum(-1, keepdim=True)).requires_grad_()
+    hard = torch.randint(k, (n,), generator=make)
+    by_class, size = torch.rand(k, dtype=torch.float64, requires_grad=True), torch.tensor(1.5, requires_grad=True)
+    kept = []
+
+    def keep(x):
+        kept.append(x)
+        return x
+
+    for y, options, others in (
+        (soft.detach(), {"shape": "focal(gamma=2)"}, ()),
+        (soft.detach(), {"stats": "lse", "reduction": "none"}, ()),
+        (soft, {}, (soft,)),
+        (hard, {"weight": by_class}, (by_class,)),
+        (hard, {"shape": Mine(size)}, (size,)),
+    ):
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            cost = xent.linear_cross_entropy(h, w, y, memory=memory, **options)
+        assert all(x.numel() < n * k for x in kept if x.untyped_storage().data_ptr() != y.untyped_storage().data_ptr())
+        true = xent.cross_entropy(h @ w.T, y, **options)
+        costs = [one[0] if "stats" in options else one for one in (cost, true)]
+        found = [torch.autograd.grad(one.sum(), (h, w, *others)) for one in costs]
+        for ours, theirs in zip(*found, strict=True):
+            close(ours, theirs)
+
+
+def test_a_checkpoint_holds_no_gradients(monkeypatch):
+    """What runs under it runs once more before it goes back: there the gradients are made, and not twice."""
+    seen, through = [], cpu.through
+
+    def noting(problem, wants, scale):
+        seen.append(tuple(wants))
+        return through(problem, wants, scale)
+
+    monkeypatch.setattr(cpu, "through", noting)
+    h, w, b = arrays()
+    checkpoint(lambda h: xent.linear_cross_entropy(h, w, HARD, b), h, use_reentrant=False).backward()
+    assert seen == [(False,) * 3, (False,) * 3, (True,) * 3]
+    for x, true in zip((h, w, b), true_grads(HARD), strict=True):
+        close(x.grad, true)
+
+
+COMPILED = {
+    "mean": (HARD, {}),
+    "rows, statistics": (HARD, {"reduction": "none", "stats": ("lse", "rank"), "z_loss": 0.1}),
+    "formulas": (SOFT, {"shape": "focal(gamma=2)", "reduction": "sum"}),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", COMPILED)
+def test_compiled_in_one_graph_without_the_logits(case, dtype):
+    """To the bit what runs uncompiled; a frozen bias has no gradient; and no array of the graph is as large as the logits."""
+    y, options = COMPILED[case]
+    sizes, results = [], []
+
+    def looking(graph, _):
+        sizes.extend(v.numel() for n in graph.graph.nodes if isinstance(v := n.meta.get("example_value"), torch.Tensor))
+        return graph
+
     torch._dynamo.reset()
-    f = torch.compile(lambda h, w: xent.torch.linear_cross_entropy(h, w, HARD), fullgraph=True, backend="aot_eager")
+    h, w, b = arrays(dtype, (True, True, False))
+    for run in (
+        lambda h, w: xent.linear_cross_entropy(h, w, y, b, **options),
+        torch.compile(lambda h, w: xent.linear_cross_entropy(h, w, y, b, **options), fullgraph=True, backend="aot_eager"),
+        torch.compile(lambda h, w: xent.linear_cross_entropy(h, w, y, b, **options), fullgraph=True, backend=looking),
+    ):
+        found = run(h, w)
+        cost, stats = found if "stats" in options else (found, {})
+        upstream = torch.linspace(1, 2, cost.numel(), dtype=cost.dtype).reshape(cost.shape)
+        results.append((cost, *torch.autograd.grad(cost, (h, w), upstream), *stats.values()))
+    assert all(size < N * K or size == y.numel() for size in sizes)
+    for uncompiled, *others in zip(*results, strict=True):
+        for one in others:
+            assert one.dtype == uncompiled.dtype
+            assert torch.equal(one.nan_to_num(), uncompiled.nan_to_num())
+
+
+def test_compiled_with_shapes_that_change_the_gradients_alone_and_second_derivatives():
+    torch._dynamo.reset()
+    f = torch.compile(lambda h, w, y: xent.torch.linear_cross_entropy(h, w, y), fullgraph=True, dynamic=True, backend="aot_eager")
+    h, w, b = arrays()
+    for rows in (6, 4, 5):
+        some, y = h.detach()[:rows].requires_grad_(), HARD[:rows]
+        close(f(some, w, y), xent.torch.linear_cross_entropy(some, w, y).detach())
+    both = torch.compile(lambda h, w, b: xent.linear_cross_entropy_and_grad(h, w, HARD, b), fullgraph=True, backend="eager")
+    for ours, true in zip(both(h, w, b)[1], true_grads(HARD), strict=True):
+        close(ours, true)
+    twice = torch.compile(lambda h: xent.linear_cross_entropy(h, w, HARD), fullgraph=True, backend="eager")
     results = []
-    for run in (f, lambda h, w: F.cross_entropy(h @ w.T, HARD)):
-        h, w, _ = arrays()
-        cost = run(h, w)
-        cost.backward()
-        results.append((cost, h.grad, w.grad))
+    for run in (twice, lambda h: F.cross_entropy(h @ w.T, HARD)):
+        (grad,) = torch.autograd.grad(run(h), h, create_graph=True)
+        results.append(torch.autograd.grad(grad.square().sum(), (h, w)))
     for ours, theirs in zip(*results, strict=True):
-        close(ours, theirs.detach())
+        close(ours, theirs)
+
+
+def test_autocast_leaves_the_formulas_alone_too():
+    h, w, _ = arrays(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wanted = SOFT.clone().requires_grad_()
+        costs = [xent.linear_cross_entropy(h, w, y, **o) for y, o in ((SOFT, {"shape": "lq(q=0.7)"}), (wanted, {}))]
+    close(costs[0], definition.cost(H @ W.T, SOFT.numpy(), shape="lq(q=0.7)"), 1e-5)
+    close(costs[1], definition.cost(H @ W.T, SOFT.numpy()), 1e-5)
 
 
 def test_autocast_takes_the_widest_dtype():

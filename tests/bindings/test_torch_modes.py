@@ -7,7 +7,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import xent
-from xent.torch import Criterion, CrossEntropyLoss, cross_entropy
+from xent.torch import Criterion, CrossEntropyLoss, LinearCrossEntropyLoss, cross_entropy, linear_cross_entropy
 
 Z = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])
 Y = torch.tensor([1, 2])
@@ -50,6 +50,27 @@ def test_the_options_are_told():
     func, _, options = seen.calls[-1]
     assert func is cross_entropy
     assert (options["softcap"], options["reduction"], options["ignore_index"]) == (5.0, "sum", -100)
+
+
+@pytest.mark.parametrize("function", [xent.linear_cross_entropy, linear_cross_entropy], ids=["array function", "function"])
+def test_so_does_the_last_layer_with_its_cost(function):
+    w = torch.tensor([[1.0, 2.0, 0.0], [0.5, 0.0, -1.0], [0.0, 1.0, 1.0]], requires_grad=True)
+    with Seen() as seen:
+        cost = function(Z, w, Y, softcap=5.0)
+    ((func, args, options),) = seen.calls
+    assert func.__module__.startswith("xent")
+    assert all(ours is given for ours, given in zip(args, (Z, w, Y), strict=False))
+    assert options["softcap"] == 5.0
+    assert torch.equal(cost, function(Z, w, Y, softcap=5.0))
+    hidden = Z.as_subclass(Named)
+    cost = linear_cross_entropy(hidden, w, Y, softcap=5.0)
+    assert type(cost) is Named
+    ours, plain = (torch.autograd.grad(c, w)[0].as_subclass(torch.Tensor) for c in (cost, function(Z, w, Y, softcap=5.0)))
+    torch.testing.assert_close(ours, plain)
+    module = LinearCrossEntropyLoss(3, 3)
+    with Seen() as seen:
+        module(Z, Y)
+    assert seen.calls[-1][0] is linear_cross_entropy
 
 
 @pytest.mark.parametrize("criterion", [cross_entropy, Criterion("quadratic@softmax")], ids=["function", "criterion"])

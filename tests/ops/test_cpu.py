@@ -222,6 +222,13 @@ def test_wrong_targets_are_found_in_the_loops():
             xent.cross_entropy(z, soft)
 
 
+def test_one_row_alone_costs_one_number():
+    for options in ({}, {"weight": np.ones(3)}, {"axis": 0}, {"z_loss": 0.1}):
+        cost, grad = xent.cross_entropy_and_grad(np.arange(3.0), np.asarray(1), reduction="none", **options)
+        assert (np.shape(cost), grad.shape) == ((), (3,))
+        assert np.shape(xent.cross_entropy(np.arange(3.0), np.asarray(1), reduction="none", **options)) == ()
+
+
 def test_from_many_threads_at_once():
     rng = np.random.default_rng(0)
     for shape in ((4000, 10), (300, 3000)):

@@ -325,6 +325,11 @@ def test_a_planted_difference_between_networks_is_found():
     assert found.verdict.winner == "cross-entropy@softmax"
 
 
+def test_a_race_that_no_memory_holds_is_refused_before_it_starts():
+    with pytest.raises(InputError, match=r"needs [0-9.]+ PiB of memory at least, and this machine has .* fewer hidden units"):
+        xent.race("iris", hidden=(10_000_000, 10_000_000), seeds=1, jobs=1)
+
+
 def test_the_estimate_counts_the_lanes_that_are_run(small):
     tuned, judged = estimate.lanes(small.plan)
     assert tuned <= small.tuning.select("side", "seed", "rate").unique().height

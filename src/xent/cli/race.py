@@ -58,8 +58,8 @@ def race(
     from xent.racing import devices
     from xent.racing import plan as planning
     from xent.racing import race as run
-    from xent.racing.estimate import lanes, seconds
-    from xent.racing.running import processes
+    from xent.racing.estimate import insist_on_memory, lanes, seconds
+    from xent.racing.running import processes, sharing
 
     language = flags.language(lang)
     screen = flags.console(quiet=json)
@@ -83,6 +83,7 @@ def race(
         said = words["elsewhere"].format(lanes=sum(lanes(plan)), place=cluster or plan.device)
         screen.print(said, style="dim", markup=False, highlight=False)
     else:
+        insist_on_memory(plan, rows, sharing(plan, rows, jobs), language)
         guess = seconds(plan, rows, cores)
         screen.print(words["estimate"].format(lanes=sum(lanes(plan)), time=_time(guess, words), jobs=cores), style="dim")
         if guess > LONG:

@@ -85,7 +85,7 @@ def at_once(
     """
     dtype = np.dtype(computed(storage))
     y, weight = np.ascontiguousarray(target, np.int64), None if weight is None else np.ascontiguousarray(weight, dtype)
-    cost = np.empty(y.shape if options.reduction == "none" else (), dtype)
+    cost = np.empty(np.shape(target) if options.reduction == "none" else (), dtype)  # y has an axis where the target has none
     made = cpu_usual.plan(storage, (*_steps(z), y.size, z.shape[-1]), options, (0, 0) if grad is None else _steps(grad))
     weight_at, grad_at = 0 if weight is None else address(weight), 0 if grad is None else address(grad)
     return cost[()] if cpu_usual.run(made, address(z), address(y), weight_at, address(cost), grad_at) else None
@@ -182,6 +182,7 @@ def _rows(
     scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard)
     apart = not few and any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
     y = np.ascontiguousarray(y, np.int64) if hard else y
+    other = not hard and (y.dtype != dtype or y.strides[1] != dtype.itemsize)
     wrong: list[int] = []
 
     def run(start: int, stop: int) -> None:
@@ -190,7 +191,7 @@ def _rows(
         if apart:
             zs, gs = np.ascontiguousarray(zs), None if gs is None else np.empty(zs.shape, zs.dtype)
         ys = y[own]
-        if not hard and (ys.dtype != dtype or ys.strides[1] != dtype.itemsize):
+        if other:
             ys = np.ascontiguousarray((ys.astype(np.uint32) << 16).view(np.float32) if ys.dtype == np.uint16 else ys, dtype)
         where = (
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
@@ -210,7 +211,7 @@ def _rows(
             grad[own] = gs
 
     def work(start: int, stop: int) -> None:
-        piece = max(16, PIECE // (k * size)) if apart else stop - start
+        piece = PIECE // (k * dtype.itemsize) if other else max(16, PIECE // (k * size)) if apart else stop - start
         for first in range(start, stop, max(piece, 1)):
             run(first, min(first + piece, stop))
 

@@ -19,11 +19,11 @@ from xent.outputs import Output
 from xent.racing import devices, rates
 from xent.racing import plan as planning
 from xent.racing.devices import CPU
-from xent.racing.estimate import lane_steps
+from xent.racing.estimate import insist_on_memory
 from xent.racing.heats import JUDGING
 from xent.racing.plan import OUTPUTS, Plan
 from xent.racing.rates import Picked
-from xent.racing.running import FEW, Progress, Runner, cut, processes, silent
+from xent.racing.running import Progress, Runner, cut, processes, sharing, silent
 from xent.racing.statistics import INTERVALS
 from xent.racing.store import Store
 from xent.racing.verdict import ACCURACY, Verdict, judge
@@ -162,8 +162,11 @@ def race(
     if cores > 1 and jobs and (cluster or plan.device != CPU):
         reason = "a cluster shares it out among its own workers" if cluster else f"on {plan.device!r} one process runs all of it"
         raise InputError(f"jobs={jobs} shares a race out among processes of this machine, but {reason}: leave jobs (--jobs) out.")
+    cores = sharing(plan, rows, jobs)
+    if cluster is None and plan.device == CPU:
+        insist_on_memory(plan, rows, cores)
     store = Store(None if out is None else Path(out), plan)
-    runner = Runner(plan, rows, chosen, store, cores if jobs or lane_steps(plan, rows) >= FEW else 1, cluster, progress)
+    runner = Runner(plan, rows, chosen, store, cores, cluster, progress)
     try:
         return _judged(runner, interval)
     except BaseException:

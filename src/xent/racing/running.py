@@ -19,6 +19,7 @@ from xent.outputs.own import own_kinds
 from xent.processes import deaf_to_interrupts, end_with
 from xent.racing import heats
 from xent.racing.devices import CPU
+from xent.racing.estimate import lane_steps
 from xent.racing.heats import Heat
 from xent.racing.plan import Plan
 from xent.racing.store import Store
@@ -48,6 +49,12 @@ def processes(jobs: int | None) -> int:
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= most:
         raise InputError(f"jobs is a whole number of processes from 1 to {most}, but {jobs!r} came.")
     return jobs
+
+
+def sharing(plan: Plan, data: Data, jobs: int | None) -> int:
+    """How many of them it is worth to start for a race; as many as were asked for, in any case."""
+    cores = processes(jobs)
+    return cores if jobs or lane_steps(plan, data) >= FEW else 1
 
 
 @dataclass(frozen=True)

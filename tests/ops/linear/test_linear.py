@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import definition
 import ml_dtypes
 import numpy as np
@@ -156,6 +158,25 @@ def test_only_what_is_wanted_is_computed():
             for grad, full in zip(grads, all_of_them, strict=True):
                 if grad is not None:
                     close(grad, full)  # five rows count: a mean is a fifth
+
+
+@pytest.mark.parametrize("options", [{"stats": ("gain", "lse")}, {"shape": "lq(q=0.7)", "softcap": 3.0, "z_loss": 0.1}], ids=str)
+def test_the_formulas_keep_to_the_memory_too(options):
+    """Probability targets are as many as the logits: to look at them whole would take as much again."""
+    n, k, d, memory = 120, 3000, 40, 2**21
+    h, w, y = RNG.standard_normal((n, d)), RNG.standard_normal((k, d)), RNG.dirichlet(np.ones(k), n)
+    for function in (xent.linear_cross_entropy, xent.linear_cross_entropy_and_grad):
+        function(h, w, y, memory=memory, **options)
+        tracemalloc.start()
+        try:
+            function(h, w, y, memory=memory, **options)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak <= memory + h.nbytes + w.nbytes
+    y[117, 5], y[40] = -1.0, 0.0
+    with pytest.raises(TargetError, match=r"between 0 and 1, but the target at place \(117, 5\) is -1.0"):
+        xent.linear_cross_entropy(h, w, y, memory=memory, **options)
 
 
 def test_nothing_at_all():

@@ -18,8 +18,7 @@ from jax import lax
 from xent.arrays import Array, is_concrete, widen
 from xent.bindings.jax.logits import call, compiled, known, options_of, own, rules
 from xent.ops import plain, reduction
-from xent.ops.inputs import Problem, check_values
-from xent.ops.linear.inputs import MEMORY, Linear, read
+from xent.ops.linear.inputs import MEMORY, Linear, check, read
 from xent.ops.options import Choices, Options
 
 COPIES = 3
@@ -66,22 +65,23 @@ def _run(function: Any, hidden: Any, weight: Any, target: Any, bias: Any, memory
 
 def _check(arrays: list[Any], memory: Any, options: Options) -> None:
     """Shapes always, targets where they are known; the logits that they belong to exist in shape only, in no memory."""
-    problem: list[Problem] = []
+    known: list[Linear] = []
 
     def seen(*traced: Any) -> None:
         h, w, y, b = traced
         linear = read(h, w, y, b, memory, options)
         next(linear.chunks(COPIES * w.shape[0] * linear.itemsize), None)
-        problem.append(linear.whole)
+        known.append(linear)
 
     if any(not isinstance(x, jax.Array) for x in arrays if x is not None):
         read(arrays[0], arrays[1], arrays[2], arrays[3], memory, options)  # an error, which says what came
     jax.eval_shape(seen, *arrays)
-    whole, target = problem[0], arrays[2]
+    linear, target = known[0], arrays[2]
     if is_concrete(target):
-        known_shape: Any = SimpleNamespace(shape=whole.logits.shape, dtype=whole.logits.dtype)
+        shapes: Any = [SimpleNamespace(shape=x.shape, dtype=x.dtype) for x in (linear.hidden, linear.weight, linear.whole.logits)]
         with jax.ensure_compile_time_eval():
-            check_values(replace(whole, logits=known_shape, target=target))
+            rows = jnp.reshape(target, linear.target.shape)
+            check(Linear(shapes[0], shapes[1], None, rows, replace(linear.whole, logits=shapes[2], target=target), linear.memory))
 
 
 def _linear(memory: int, options: Options, h: Array, w: Array, y: Array, b: Array | None, cw: Any, denominator: Any) -> Linear:
@@ -96,7 +96,7 @@ def _chunked(linear: Linear) -> tuple[int, Any]:
 
     def cut(x: Array) -> Array:
         filled = jnp.pad(x, [(0, -n % rows), *[(0, 0)] * (x.ndim - 1)], mode="edge") if n % rows else x
-        return jnp.reshape(filled, (-1, rows, *x.shape[1:]))
+        return jnp.reshape(filled, (filled.shape[0] // rows, rows, *x.shape[1:]))
 
     return rows, cut
 
@@ -143,6 +143,6 @@ def _cost_and_grad(memory: int, options: Options, *arrays: Any) -> Any:
     start = jnp.zeros(w.shape, w.dtype), jnp.zeros(w.shape[:1], w.dtype)
     (by_weight, by_bias), (by_hidden, each, stats) = lax.scan(chunk, start, (cut(linear.hidden), cut(linear.target), scales))
     cost = reduction.reduced(linear.whole, _joined(linear, each))
-    by_hidden = jnp.reshape(jnp.reshape(by_hidden, (-1, d))[:n], (*linear.lead, d))
+    by_hidden = jnp.reshape(jnp.reshape(by_hidden, (prod(by_hidden.shape[:2]), d))[:n], (*linear.lead, d))
     grads = by_hidden, by_weight.astype(linear.weight.dtype), None if b is None else by_bias.astype(b.dtype)
     return cost, grads, {name: _joined(linear, v) for name, v in stats.items()}

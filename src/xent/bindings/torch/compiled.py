@@ -20,33 +20,34 @@ from xent.errors import InputError, UnknownNameError
 
 def cross_entropy(logits: Tensor, target: Tensor, options: dict[str, Any]) -> Any:
     """The cost, and the statistics if any are asked for."""
-    arguments = _arguments(logits, target, options)
-    if _plainly(arguments):
+    arguments = arguments_of(logits, target, options)
+    if plainly(arguments):
         from xent.bindings.torch import traced
 
         cost, stats = traced.cross_entropy(*arguments)
     else:
         cost, stats = operators.cost(*arguments)
-    return (cost, _named(arguments, stats)) if stats else cost
+    return (cost, named(arguments, stats)) if stats else cost
 
 
 def cross_entropy_and_grad(logits: Tensor, target: Tensor, options: dict[str, Any]) -> tuple[Any, ...]:
     """The cost, its gradient by the logits and the statistics, without a way back."""
-    arguments = [x.detach() if isinstance(x, Tensor) else x for x in _arguments(logits, target, options)]
+    arguments = [x.detach() if isinstance(x, Tensor) else x for x in arguments_of(logits, target, options)]
     cost, stats = operators.cost(*arguments)
     upstream = torch.ones_like(cost)
     grad = operators.slope(upstream, *arguments)
     axis = options.get("axis")
     grad = grad if axis is None else grad.movedim(-1, axis)
-    return (cost, grad, _named(arguments, stats)) if stats else (cost, grad)
+    return (cost, grad, named(arguments, stats)) if stats else (cost, grad)
 
 
-def _named(arguments: list[Any], stats: list[Tensor]) -> dict[str, Tensor]:
+def named(arguments: list[Any], stats: list[Tensor]) -> dict[str, Tensor]:
+    """The statistics by their names."""
     return {name: stats[i] for i, name in enumerate(arguments[-2].split(","))}
 
 
-def _arguments(logits: Tensor, target: Tensor, options: dict[str, Any]) -> list[Any]:
-    """What the operators take."""
+def arguments_of(logits: Tensor, target: Tensor, options: dict[str, Any]) -> list[Any]:
+    """What the operators of cross-entropy take."""
     for name in options:
         if name not in operators.USUAL:
             raise UnknownNameError("option of cross_entropy", name, operators.USUAL)
@@ -80,7 +81,7 @@ def _shape(shape: Any) -> tuple[str | None, float | None]:
     raise InputError("shape= under torch.compile is one of xent's costs or its name: one of your own runs uncompiled.")
 
 
-def _plainly(arguments: list[Any]) -> bool:
+def plainly(arguments: list[Any]) -> bool:
     """Whether the formula itself goes into the graph."""
     logits, *others = (x for x in arguments[: operators.TENSORS] if x is not None)
     if states.transformed() or torch.compiler.is_exporting() or logits.device.type != "cpu":

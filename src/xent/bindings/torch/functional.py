@@ -100,8 +100,9 @@ def linear_cross_entropy(
     options        PyTorch's own on chunks are taken and left alone: chunks are made to fit `memory`
 
     The other keywords are those of `xent.torch.cross_entropy`. On the CPU the gradients are made together with the cost; only
-    those that are wanted. While PyTorch traces or transforms (torch.compile, torch.func, forward mode) and on other devices the
-    formula runs instead, whose chunks autograd keeps.
+    those that are wanted; torch.compile sees an operator that does the same. On other devices, and for a φ of your own, the
+    formulas run chunk by chunk. While PyTorch transforms (torch.func, forward mode), in second derivatives, and under
+    torch.compile on other devices or where targets or class weights are differentiated, the logits are kept.
 
     >>> import torch
     >>> h, W = torch.ones(2, 3), torch.zeros(4, 3, requires_grad=True)
@@ -109,6 +110,12 @@ def linear_cross_entropy(
     >>> W.grad[:, 0]
     tensor([ 0.2500, -0.7500,  0.2500,  0.2500])
     """
+    given = input, linear_weight, target, linear_bias, weight
+    if linear.announces(*given):
+        return handle_torch_function(
+            linear_cross_entropy, given, input, linear_weight, target, linear_bias=linear_bias, weight=weight, reduction=reduction,
+            ignore_index=ignore_index, label_smoothing=label_smoothing, options=options, memory=memory, **more,
+        )  # fmt: skip
     _insist_on_tensors(input=input, linear_weight=linear_weight)
     if "bias" in more:
         raise UnknownNameError("option of linear_cross_entropy", "bias", ("linear_bias",))

@@ -2,33 +2,30 @@
 
 The gradients that are wanted, by hidden, weight and bias, are made together with the cost of a mean or a sum, and handed out at the
 first backward pass; 16-bit ones are held in float32 until then, and rounded once. Whoever goes back a second time has them made
-anew; who wants second derivatives, a transformation or another device gets the plain formula, which PyTorch differentiates itself.
-A compiler sees the product and the operator of cross-entropy, and holds the logits; so does whatever watches each operation.
+anew; who wants second derivatives or a transformation gets the plain formula, which PyTorch differentiates itself. A compiler sees
+an operator (`linear_operators`); whatever watches each operation sees the layer and its cost.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from math import isfinite
 from typing import Any, Unpack
 
-import array_api_compat.numpy as np_
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear as linear_map
+from torch.overrides import handle_torch_function, has_torch_function_variadic
+from torch.utils.checkpoint import checkpoint
 
 from xent.arrays import Numbers, quiet, widen
-from xent.bindings.torch import compiled, states
+from xent.bindings.torch import chunks, linear_operators, states
 from xent.bindings.torch.calling import cross_entropy as cost_of_logits
-from xent.bindings.torch.fused import memory as memory_of
-from xent.errors import TargetError
 from xent.ops import plain as plain_costs
 from xent.ops import reduction
-from xent.ops.inputs import check_not_empty, check_values
-from xent.ops.linear import calling, cpu, plain
-from xent.ops.linear.inputs import MEMORY, Linear, read
+from xent.ops.linear import plain
+from xent.ops.linear.inputs import MEMORY, Linear, check, read
 from xent.ops.options import Choices, Options
 
 
@@ -43,21 +40,32 @@ def linear_cross_entropy(
     **options: Unpack[Choices],
 ) -> Any:
     """`xent.linear_cross_entropy` for tensors, differentiable."""
+    given = hidden, weight, target, bias
+    if announces(*given):
+        return handle_torch_function(linear_cross_entropy, given, hidden, weight, target, bias, memory=memory, **options)
     if torch.compiler.is_compiling():
-        return compiled.cross_entropy(linear_map(hidden, weight, bias), target, {**options, "axis": -1})
+        h, w, b = _widest(hidden, weight, bias)
+        return linear_operators.linear_cross_entropy(h, w, b, target, memory, dict(options))
     linear = _read(hidden, weight, target, bias, memory, options)
     if states.watched():  # who looks at every operation finds the layer and its cost
         wide: list[Any] = [None if x is None else widen(x, linear.whole.xp) for x in (hidden, weight, bias)]
-        return cost_of_logits(linear_map(*wide), target, **{**options, "axis": -1})  # type: ignore[arg-type]
-    given: Any = linear.whole.options
-    if not _fusable(linear) or states.differentiated(linear.target, given.weight, given.denominator):
+        with states.no_autocast(hidden):
+            logits = linear_map(*wide)
+        return cost_of_logits(logits, target, **{**options, "axis": -1})  # type: ignore[arg-type]
+    chosen: Any = linear.whole.options
+    if not _slope_is_known(linear) or states.differentiated(linear.target, chosen.weight, chosen.denominator):
         cost, stats = _plainly(linear)
     else:
         arrays = linear.hidden, linear.weight, linear.bias
-        cost, stats, made = _fused(linear, _wants(linear), None)
+        cost, stats, made = chunks.made(linear, _wants(linear), None)
         if states.differentiated(*arrays):
             cost = Attached.apply(*arrays, (linear, cost, made))  # type: ignore[no-untyped-call]
     return (cost, stats) if linear.each.stats else cost
+
+
+def announces(*given: Any) -> bool:
+    """Whether a mode or a subclass is told of the call; who looks at every operation is told of the layer and its cost instead."""
+    return not torch.compiler.is_compiling() and not states.watched() and has_torch_function_variadic(*given)
 
 
 def linear_cross_entropy_and_grad(
@@ -71,85 +79,65 @@ def linear_cross_entropy_and_grad(
     **options: Unpack[Choices],
 ) -> tuple[Any, ...]:
     """`xent.linear_cross_entropy_and_grad` for tensors: numbers, without a way back."""
+    if torch.compiler.is_compiling():
+        h, w, b = _widest(hidden, weight, bias)
+        return linear_operators.linear_cross_entropy_and_grad(h, w, b, target, memory, dict(options))
     with torch.no_grad():
         linear = _read(hidden, weight, target, bias, memory, options)
         wants = (True, True, linear.bias is not None)
-        if _fusable(linear):
-            cost, stats, made = _fused(linear, wants, None)
-            grads = [None if g is None else g.to(hidden.dtype) for g in made]
-            grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
-        else:
-            cost, plainly, stats = calling.run(linear, wants)
-            grads = list(plainly)
+        cost, stats, made = chunks.made(linear, wants, None)
+        grads = [None if g is None else g.to(hidden.dtype) for g in made]
+        grads[0] = None if grads[0] is None else grads[0].reshape(hidden.shape)
     return (cost, tuple(grads), stats) if linear.each.stats else (cost, tuple(grads))
 
 
 def _read(hidden: Tensor, weight: Tensor, target: Any, bias: Tensor | None, memory: int, options: Any) -> Linear:
-    """Under autocast what is of several dtypes is taken in the widest."""
-    device = hidden.device.type if isinstance(hidden, Tensor) else "cpu"
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        widest = reduce(torch.promote_types, [x.dtype for x in (hidden, weight, bias) if isinstance(x, Tensor)])
-        hidden, weight = hidden.to(widest), weight.to(widest)
-        bias = None if bias is None else bias.to(widest)
+    hidden, weight, bias = _widest(hidden, weight, bias)
     return read(hidden, weight, target, bias, memory, Options.of(options))
 
 
-def _fusable(linear: Linear) -> bool:
-    denominator: Any = linear.whole.options.denominator
-    tensors = (linear.hidden, linear.weight, linear.bias, linear.target, linear.whole.weight, denominator)
-    return states.computing(*tensors) and cpu.knows(linear)
+def _widest(*arrays: Any) -> Any:
+    """Under autocast what is of several dtypes is taken in the widest."""
+    tensors = [x for x in arrays if isinstance(x, Tensor)]
+    device = tensors[0].device.type if tensors else "cpu"
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return arrays
+    widest = reduce(torch.promote_types, [x.dtype for x in tensors])
+    return tuple(x.to(widest) if isinstance(x, Tensor) else x for x in arrays)
+
+
+def _slope_is_known(linear: Linear) -> bool:
+    """Whether the formula is one of xent's own, and autograd may be told its derivative; others may have parameters to learn."""
+    shape = linear.whole.options.shape
+    return (shape is None or type(shape).__module__.startswith("xent.")) and states.concrete(*chunks.tensors(linear))
 
 
 def _wants(linear: Linear) -> plain.Wants:
-    """The gradients that are made with the cost: none where each row will be multiplied by a number of its own."""
-    if linear.whole.options.reduction == "none":
+    """The gradients that are made with the cost.
+
+    None where each row will be multiplied by a number of its own, nor where hooks want to know of everything that is kept.
+    """
+    if linear.whole.options.reduction == "none" or states.saved_elsewhere():
         return False, False, False
     a, b, c = (states.differentiated(x) for x in (linear.hidden, linear.weight, linear.bias))
     return a, b, c
 
 
-def _fused(linear: Linear, wants: plain.Wants, upstream: Tensor | None) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
-    """Cost, statistics, and the gradients that are wanted, upstream times, in the dtype computed in: not rounded yet."""
-    viewed = _viewed(linear)
-    check_not_empty(linear.whole)
-    with quiet():
-        by: Any = reduction.scale(viewed.whole) if any(wants) else None
-        if upstream is not None:
-            own = memory_of(upstream).astype(viewed.whole.dtype, copy=False).reshape(-1 if upstream.ndim else ())
-            by = own if by is None else own * by
-        try:
-            costs, stats, grads = cpu.through(viewed, wants, by)
-        except TargetError:
-            check_values(linear.whole)  # says it of the targets as they came: seen through NumPy, bfloat16 is wider than it is
-            raise
-        cost = reduction.reduced(viewed.whole, costs.reshape(linear.lead))
-    named = {name: torch.from_numpy(np.ascontiguousarray(v)).reshape(linear.lead) for name, v in stats.items()}
-    return torch.from_numpy(np.asarray(cost)), named, [None if g is None else torch.from_numpy(g) for g in grads]
-
-
-def _viewed(linear: Linear) -> Linear:
-    """The same memory as NumPy's."""
-    whole, options = linear.whole, linear.whole.options
-    if isinstance(options.denominator, Tensor):
-        options = replace(options, denominator=float(options.denominator.detach()))
-    dtype = np.float64 if linear.hidden.dtype is torch.float64 else np.float32
-    shape = np.broadcast_to(np.zeros(1, dtype), whole.logits.shape)
-    target = memory_of(linear.target)
-    weight = None if whole.weight is None else memory_of(whole.weight)
-    there = target.reshape(shape.shape[:-1] if whole.hard else shape.shape)
-    seen = replace(whole, logits=shape, target=there, weight=weight, options=options, xp=np_)
-    hidden, matrix = memory_of(linear.hidden), memory_of(linear.weight)
-    return Linear(hidden, matrix, None if linear.bias is None else memory_of(linear.bias), target, seen, linear.memory)
-
-
 def _plainly(linear: Linear) -> tuple[Tensor, dict[str, Tensor]]:
-    """The formula, chunk by chunk, which PyTorch differentiates itself."""
-    check_not_empty(linear.whole)
-    check_values(linear.whole)
-    costs, stats, _ = plain.through(linear, (False, False, False), None)
+    """The formula, chunk by chunk, which PyTorch differentiates itself; where it can, it makes a chunk anew for that."""
+    check(linear)
+
+    def chunk(rows: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        with states.no_autocast(linear.hidden):
+            part, _ = plain.of_rows(linear, rows)
+        return plain_costs.costs(part), {name: v.detach() for name, v in plain_costs.statistics(part).items()}
+
+    anew = torch.is_grad_enabled() and states.concrete(*chunks.tensors(linear))
+    run = partial(checkpoint, chunk, use_reentrant=False, preserve_rng_state=False) if anew else chunk
+    parts: list[Any] = [run(rows) for rows in plain.chunks(linear)]
     with quiet():
-        cost = reduction.reduced(linear.whole, costs.reshape(linear.lead))
-    return cost, {name: v.reshape(linear.lead).detach() for name, v in stats.items()}
+        cost = reduction.reduced(linear.whole, torch.cat([costs for costs, _ in parts]).reshape(linear.lead))
+    return cost, {name: torch.cat([some[name] for _, some in parts]).reshape(linear.lead) for name in linear.each.stats}
 
 
 Known = tuple[Linear, Tensor, list[Tensor | None]]
@@ -172,11 +160,11 @@ class Attached(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         linear = _whole(ctx)
         wants = tuple(ctx.needs_input_grad[:3])
-        if torch.is_grad_enabled() or not states.computing(upstream[0]):
-            return (*_differentiable(linear, wants, upstream[0]), None)
+        if torch.is_grad_enabled() or not states.concrete(upstream[0]):
+            return (*chunks.differentiable(linear, wants, upstream[0]), None)
         made, ctx.made = ctx.made, None
         if made is None or not isfinite(by := float(upstream[0])):  # what is ignored stays 0, by inf or nan too
-            _, _, made = _fused(linear, wants, upstream[0])
+            _, _, made = chunks.made(linear, wants, upstream[0])
         elif by != 1:
             made = [None if g is None else g.mul_(by) for g in made]
         return (*(None if g is None else g.to(linear.weight.dtype) for g in made), None)
@@ -187,14 +175,3 @@ def _whole(ctx: Any) -> Linear:
     shape = torch.zeros(1, dtype=hidden.dtype, device=hidden.device).expand(ctx.shape)
     whole = replace(ctx.bare.whole, logits=shape, target=target, weight=by_class)
     return Linear(hidden, weight, bias, rows, whole, ctx.bare.memory)
-
-
-def _differentiable(linear: Linear, wants: Any, upstream: Tensor) -> list[Tensor | None]:
-    """The gradients as formulas that PyTorch differentiates: δ of all rows, and its products."""
-    h, w, b = linear.hidden, linear.weight, linear.bias
-    part = linear.part(linear_map(h, w, b), slice(None))
-    with quiet():
-        by = reduction.scale(linear.whole)
-        by = upstream.reshape(-1 if upstream.ndim else ()) * (1 if by is None else by)
-        delta = reduction.scaled(part, plain_costs.deltas(part), by).to(h.dtype)
-    return [delta @ w if wants[0] else None, delta.T @ h if wants[1] else None, delta.sum(dim=0) if wants[2] else None]

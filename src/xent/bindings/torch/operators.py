@@ -26,6 +26,8 @@ SHAPES: dict[type[SurprisalCost], str] = {Focal: "gamma", Poly: "epsilon", Gener
 """The φ that operators know, by name and parameter."""
 TENSORS = 4
 """The first arguments of the operators: logits, target, weight and denominator; the others are numbers and strings."""
+KINDS = {"rank": torch.int32, "correct": torch.bool}
+"""The statistics that are not of the dtype computed in."""
 ARGUMENTS = (
     "Tensor logits, Tensor target, Tensor? weight, Tensor? denominator, int ignore_index, float label_smoothing, float z_loss, "
     "float? softcap, float temperature, str? shape, float? parameter, str reduction, str on_empty, int? valid_classes, str stats, "
@@ -48,13 +50,16 @@ def _options(*rest: Any) -> Options:
 
 def problem(*arguments: Any) -> Problem:
     """The arguments of an operator as a problem."""
-    logits, target, weight, denominator, *rest = arguments
+    logits, target, *others = arguments
+    return read(logits, target, chosen(*others))
+
+
+def chosen(weight: Tensor | None, denominator: Tensor | None, *rest: Any) -> Options:
+    """The arguments of an operator that follow logits and target, as options."""
     options: Any = _options(*rest)
     given = {"weight": weight, "denominator": denominator}
     given = {name: value for name, value in given.items() if value is not None}
-    if given:
-        options = Options(**{**{name: getattr(options, name) for name in USUAL}, **given})
-    return read(logits, target, options)
+    return Options(**{**{name: getattr(options, name) for name in USUAL}, **given}) if given else options
 
 
 @torch.library.custom_op("xent::cross_entropy", mutates_args=(), schema=f"({ARGUMENTS}) -> (Tensor, Tensor[])")
@@ -90,8 +95,7 @@ def _(*arguments: Any) -> Any:
     logits, options = asked.logits, asked.options
     rows = logits.shape[:-1]
     value = logits.new_empty(rows if options.reduction == "none" else (), dtype=asked.dtype)
-    kinds = {"rank": torch.int32, "correct": torch.bool}
-    return value, [logits.new_empty(rows, dtype=kinds.get(name, asked.dtype)) for name in options.stats]
+    return value, [logits.new_empty(rows, dtype=KINDS.get(name, asked.dtype)) for name in options.stats]
 
 
 @slope.register_fake

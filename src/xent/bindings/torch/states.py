@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -30,6 +31,12 @@ def ordinary(x: Any) -> bool:
     return type(x) in (Tensor, Parameter) and x.is_cpu and x.layout is torch.strided and torch._C._has_storage(x)
 
 
+def no_autocast(like: Tensor) -> Any:
+    """A context in which products are made in the dtype that they are given in."""
+    device = like.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+
+
 def computing(*tensors: Any) -> bool:
     """Whether PyTorch does nothing but compute, with tensors whose memory can be read: what is no tensor does not count."""
     if transformed() or watched():
@@ -38,6 +45,17 @@ def computing(*tensors: Any) -> bool:
         if isinstance(x, Tensor) and not ordinary(x):
             return False
     return True
+
+
+def concrete(*tensors: Any) -> bool:
+    """Whether PyTorch does nothing but compute, with tensors that have numbers, on whatever device: what is none does not count."""
+    if transformed() or watched():
+        return False
+    return all(
+        type(x) in (Tensor, Parameter) and not x.is_meta and x.layout is torch.strided and torch._C._has_storage(x)
+        for x in tensors
+        if isinstance(x, Tensor)
+    )
 
 
 def differentiated(*tensors: Any) -> bool:

@@ -6,9 +6,9 @@ from typing import Any, Unpack
 
 from xent.arrays import Array, Numbers, library, quiet
 from xent.ops import reduction
-from xent.ops.inputs import check_not_empty, check_values
+from xent.ops.inputs import check_not_empty
 from xent.ops.linear import plain
-from xent.ops.linear.inputs import MEMORY, Linear, read
+from xent.ops.linear.inputs import MEMORY, Linear, check, read
 from xent.ops.options import Choices, Options
 
 
@@ -80,5 +80,5 @@ def through(linear: Linear, wants: plain.Wants, scale: Any) -> tuple[Any, dict[s
 
         if cpu.knows(linear):
             return cpu.through(linear, wants, scale)
-    check_values(linear.whole)
+    check(linear)
     return plain.through(linear, wants, scale)

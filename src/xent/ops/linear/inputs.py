@@ -11,13 +11,17 @@ import array_api_compat as compat
 import numpy as np
 
 from xent.arrays import Array, dtype_name, namespace
-from xent.errors import ArrayKindError, InputError, ShapeError
-from xent.ops.inputs import DTYPES, Problem
+from xent.errors import ArrayKindError, InputError, ShapeError, TargetError
+from xent.ops.inputs import DTYPES, Problem, check_not_empty, check_values
 from xent.ops.inputs import read as read_logits
 from xent.ops.options import Options
 
 MEMORY = 64 << 20
 """Bytes of scratch where the caller names none."""
+COPIES = 22
+"""Arrays of a chunk's size that the plain formulas hold at once, at most."""
+LOOKED_AT = 4
+"""And those that a look at probability targets takes."""
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,18 @@ def read(hidden: Any, weight: Any, target: Any, bias: Any, memory: Any, options:
     whole = read_logits(xp.broadcast_to(one, (*lead, k)), target, replace(options, axis=-1))
     y = xp.reshape(whole.target, (prod(lead),) if whole.hard else (prod(lead), k))
     return Linear(xp.reshape(hidden, (prod(lead), d)), weight, bias, y, whole, int(memory))
+
+
+def check(linear: Linear) -> None:
+    """`check_values` of the whole, chunk by chunk where the targets are as many as the logits."""
+    whole = linear.whole
+    if whole.hard:
+        check_values(whole)
+        return
+    check_not_empty(whole)
+    for rows in linear.chunks(LOOKED_AT * linear.weight.shape[0] * linear.itemsize):
+        try:
+            check_values(replace(whole, target=linear.target[rows, ...], options=linear.each))
+        except TargetError:
+            check_values(whole)  # says how many are wrong, and where
+            raise
