@@ -303,6 +303,8 @@ def test_errors_say_what_to_do():
         (ArrayKindError, "ndarray .* came", lambda: xent.torch.cross_entropy(z.detach().numpy(), y.numpy())),
         (ArrayKindError, "list .* came", lambda: xent.torch.linear_cross_entropy(z, [[0.0] * 5], y)),
         (ArrayKindError, "sparse_coo came", lambda: xent.torch.cross_entropy(z.detach().to_sparse(), y)),
+        (ArrayKindError, "target is a dense", lambda: xent.torch.cross_entropy(z, y.to_sparse())),
+        (ArrayKindError, "a nested one came", lambda: xent.torch.cross_entropy(torch.nested.nested_tensor([z[:2], z[2:]]), y)),
         (InputError, "deprecated", lambda: xent.torch.cross_entropy(z, y, size_average=True)),
         (InputError, "reduction is one of", lambda: xent.torch.cross_entropy(z, y, reduction="avg")),
         (UnknownNameError, "z_los", lambda: xent.torch.cross_entropy(z, y, z_los=1)),

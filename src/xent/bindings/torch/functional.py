@@ -70,7 +70,7 @@ def cross_entropy(
         value = usual.cost(input, target, weight, ignore_index, reduction, label_smoothing)
         if value is not None:
             return value
-    _insist_on_tensors(input=input)
+    _insist_on_tensors(input=input, **({"target": target} if isinstance(target, Tensor) else {}))
     own: Any = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
     if more.get("axis") is None:
         more["axis"] = 1 if input.ndim > 1 else 0
@@ -132,6 +132,9 @@ def _insist_on_tensors(**given: Any) -> None:
         if not isinstance(x, Tensor):
             raise ArrayKindError(f"{name} is a tensor here, but {type(x).__name__} {x!r:.40} came: torch.as_tensor makes one. "
                                  "xent.cross_entropy takes the arrays of other libraries.")  # fmt: skip
+        if x.is_nested:
+            raise ArrayKindError(f"{name} is one tensor, but a nested one came: torch.nested.to_padded_tensor makes it one, and "
+                                 "ignore_index leaves the padding out.")  # fmt: skip
         if x.layout is not torch.strided:
             raise ArrayKindError(f"{name} is a dense tensor, but one of layout {x.layout} came: x.to_dense() makes it one.")
 

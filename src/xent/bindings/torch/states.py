@@ -28,7 +28,8 @@ def saved_elsewhere() -> bool:
 
 def ordinary(x: Any) -> bool:
     """Whether x is a tensor with memory of its own on the CPU: no subclass or batch of tensors that stands for something else."""
-    return type(x) in (Tensor, Parameter) and x.is_cpu and x.layout is torch.strided and torch._C._has_storage(x)
+    simple = type(x) in (Tensor, Parameter) and x.is_cpu and x.layout is torch.strided
+    return simple and not x.is_nested and torch._C._has_storage(x)
 
 
 def no_autocast(like: Tensor) -> Any:
