@@ -163,9 +163,15 @@ class Pass:
     def _logits(self, h: np.ndarray, spans: Spans, part: slice, _worker: int) -> None:
         """The logits of some rows and classes."""
         for classes, z in self._pieces(spans, part):
-            if self.linear.bias is not None:
-                z[:] = _wide(self.linear.bias[classes], self.dtype)  # to add it later, NumPy takes buffers for each thread
-            _product(h, _wide(self.linear.weight[classes], self.dtype).T, z, anew=self.linear.bias is None)
+            w = _wide(self.linear.weight[classes], self.dtype).T
+            bias = None if self.linear.bias is None else _wide(self.linear.bias[classes], self.dtype)
+            if bias is not None and self.workers > 1:
+                z[:] = bias  # to add it to a product, NumPy would take buffers in each thread
+                blas.add_product(h, w, z)
+                continue
+            np.matmul(h, w, out=z)
+            if bias is not None:
+                z += bias
 
     def _deltas(self, spans: Spans, rows: slice) -> None:
         """The logits of these rows are made δ, and what else the kernel finds."""
