@@ -23,7 +23,7 @@ SIZES = {
     "as many": (24, 24, 13_000, 3 * 2**18),
     "few rows, no span in another's way": (10, 100, 20_000, 2**19),
     "whole blocks": (12, 16, 16_384, 2**19),
-    "parts of the gradient by hidden not until the gap has room": (700, 300, 4000, 15 * 2**20),
+    "parts of the gradient by hidden not until the gap has room": (700, 300, 6000, 20 * 2**20),
 }
 OPTIONS = {
     "plain": {},
