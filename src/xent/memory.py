@@ -266,6 +266,13 @@ prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
 
 
 @intrinsic
+def peek_whole(typing: Any, address: Any, i: Any) -> Any:
+    """The i-th int64 after the address."""
+    whole = types.int64
+    return whole(whole, whole), lambda context, builder, signature, args: builder.load(_place(builder, _I64, args))
+
+
+@intrinsic
 def larger(typing: Any, a: Any, b: Any) -> Any:
     """The larger of two numbers, in one instruction, and so that a loop over it is made of vectors; with nan it is either."""
 

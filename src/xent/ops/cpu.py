@@ -24,6 +24,8 @@ from xent.threads import share_out
 SHAPES = {type(None): (cpu_blocks.PLAIN, ""), Focal: (cpu_blocks.FOCAL, "gamma"), Poly: (cpu_blocks.POLY, "epsilon"),
           GeneralizedLq: (cpu_blocks.LQ, "q")}  # fmt: skip
 NONE = np.zeros(0, np.int64)
+UNIT = 64
+"""Classes of which whole multiples make a span."""
 PIECE = 1 << 20
 """Bytes of logits that are copied at a time where the classes do not lie side by side."""
 
@@ -149,23 +151,34 @@ def fused(
     return ok
 
 
+def table(spans: list[np.ndarray]) -> np.ndarray:
+    """What the kernel is told of logits that lie in spans (n, classes), one after another, each of its own memory.
+
+    All but the last are whole multiples of UNIT, and half a block at least.
+    """
+    ends = np.cumsum([z.shape[1] for z in spans])
+    told = [(address(z) - (end - z.shape[1]) * z.itemsize, z.strides[0], end) for z, end in zip(spans, ends, strict=True)]
+    return np.repeat(np.asarray(told, np.int64), [-(-z.shape[1] // UNIT) for z in spans], axis=0)
+
+
 def fused_in_spans(
-    z: np.ndarray, span: int, rows: slice, target: np.ndarray, options: Options, *,
+    spans: np.ndarray, first: int, target: np.ndarray, options: Options, *,
     cost: np.ndarray, scale: Any, weight: Any, stats: np.ndarray, here: bool,
 ) -> bool:  # fmt: skip
-    """`fused` with the gradient over the logits z (n, K), whose memory holds all rows of `span` classes, then of the next.
+    """`fused` with the gradient over the logits, in spans as the `table` says.
 
-    The rows that are meant are `rows`; target, cost, scale and stats are theirs.
+    The rows that are meant are those from `first` on; target, cost, scale and stats are theirs.
     """
     scale = np.ones(1, cost.dtype) if scale is None else np.ascontiguousarray(scale, cost.dtype).reshape(-1)
-    return _rows(z, target, options, cost, z, scale, weight, dtype_name(z), stats, here, span, rows.start)
+    z = np.broadcast_to(cost[:1, None], (len(cost), spans[-1, -1]))
+    return _rows(z, target, options, cost, z, scale, weight, dtype_name(z), stats, here, spans, first)
 
 
 def _rows(
     z: Any, y: Any, options: Options, cost: Any, grad: Any, scale: Any, weight: Any, storage: str, stats: Any, here: bool,
-    span: int = 0, first: int = 0,
+    spans: np.ndarray | None = None, first: int = 0,
 ) -> bool:  # fmt: skip
-    """`fused` for a matrix; with spans, for as many of its rows as there are costs, from `first` on."""
+    """`fused` for a matrix; with spans, for as many rows as there are costs, from `first` on: there z has but shape and dtype."""
     n, k, size, dtype = len(cost), z.shape[1], STORAGE[storage], cost.dtype
     hard, real, classes = y.ndim == 1, dtype.type, options.valid_classes or z.shape[1]
     kind, parameter = SHAPES[type(options.shape)]
@@ -177,17 +190,18 @@ def _rows(
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
-    few = not span and cpu_columns.knows(options, hard, classes)
+    few = spans is None and cpu_columns.knows(options, hard, classes)
     loop = (cpu_columns if few else cpu_rows).kernel(storage)
-    scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard)
-    apart = not few and any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
+    scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard, spans is not None)
+    lying = (0, 0) if spans is None else (UNIT, address(spans))
+    apart = not few and spans is None and any(v is not None and k > 1 and v.strides[1] != size for v in (z, grad))
     y = np.ascontiguousarray(y, np.int64) if hard else y
     other = not hard and (y.dtype != dtype or y.strides[1] != dtype.itemsize)
     wrong: list[int] = []
 
     def run(start: int, stop: int) -> None:
         own = slice(start, stop)
-        zs, gs = (z, grad) if span else (z[own], None if grad is None else grad[own])
+        zs, gs = z[own], None if grad is None else grad[own]
         if apart:
             zs, gs = np.ascontiguousarray(zs), None if gs is None else np.empty(zs.shape, zs.dtype)
         ys = y[own]
@@ -197,7 +211,7 @@ def _rows(
             address(zs), zs.strides[0], *((0, 0) if hard else (address(ys), ys.strides[0])),
             *((0, 0) if gs is None else (address(gs), gs.strides[0])),
         )  # fmt: skip
-        job, scratch = cpu_rows.Job._make((*where, *shared, span, len(z), first + start)), aligned(scratch_size, dtype)
+        job, scratch = cpu_rows.Job._make((*where, *shared, *lying, first + start)), aligned(scratch_size, dtype)
         its = scale[own] if scale.size > 1 else scale
         if few:
             steps = zs.strides[1], 0 if gs is None else gs.strides[1]

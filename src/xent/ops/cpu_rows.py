@@ -59,25 +59,31 @@ class Job(NamedTuple):
     temperature: Any
     shape: int
     parameter: Any
-    span: int
-    """0, or the classes of which all rows lie together: first those of one span, row after row, then those of the next."""
-    lying: int
-    """How many rows lie together there, and which of them comes first."""
+    unit: int
+    """0, or: the logits lie in spans of classes, whole units of so many, as `spans` says, and are made their gradient in place."""
+    spans: int
+    """Where it says, of the span of each unit, in int64: where class 0 of row 0 would stand, the step of a row, its end."""
     first: int
+    """Which of those rows is row 0 here."""
 
 
 def _place(job: Any, base: Any, step: Any, row: Any, at: Any) -> Any:
     """Where a row's numbers from class `at` on stand; none of what is asked for at once goes beyond its span."""
-    if job.span == 0:
+    if job.unit == 0:
         return base + row * step + at * SIZE
-    start = at // job.span * job.span
-    width = min(job.span, job.classes + job.padding - start)
-    return base + (start * job.lying + (job.first + row) * width + (at - start)) * SIZE
+    span = 3 * (at // job.unit)
+    return peek_whole(job.spans, span) + (job.first + row) * peek_whole(job.spans, span + 1) + at * SIZE
+
+
+def _extent(job: Any, at: Any) -> Any:
+    """The classes of the block that begins at `at`."""
+    n = min(BLOCK, job.classes - at)
+    return n if job.unit == 0 else min(n, peek_whole(job.spans, 3 * (at // job.unit) + 2) - at)
 
 
 def _fill(job: Any, row: Any, start: Any, stop: Any, x: Any) -> None:
     """The gradient of the classes from start to stop is x."""
-    if job.span == 0:
+    if job.unit == 0:
         filled(place(job, job.g, job.g_row, row, start), stop - start, x)
     else:
         for at in range(start, stop):
@@ -94,7 +100,8 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
     """
     k, blocks, odd = job.classes, (job.classes + BLOCK - 1) // BLOCK, 0
     keep = job.g != 0 or stats.shape[0] > 0
-    v, bases, e = scratch, scratch + BLOCK * WIDE, scratch + (BLOCK + (blocks + STEP - 1) // STEP * STEP) * WIDE
+    most_blocks = blocks if job.unit == 0 else 2 * blocks
+    v, bases, e = scratch, scratch + BLOCK * WIDE, scratch + (BLOCK + (most_blocks + STEP - 1) // STEP * STEP) * WIDE
     c = e + blocks * BLOCK * WIDE
     a, t, cap, weight = ONE - job.smoothing, job.temperature, job.softcap, job.weight
     for row in range(start, stop):
@@ -184,9 +191,9 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
             at_top = (left + pull - its * r) * by / total
             if cap != ZERO:
                 at_top *= cap_slope(peek_z(place(job, job.z, job.z_row, row, top), 0), cap)
-        for block in range(blocks):
-            at = block * BLOCK
-            n = min(BLOCK, k - at)
+        at, block = np.int64(0), np.int64(0)
+        while at < k:
+            n = extent(job, at)
             here, there = e + at * WIDE, place(job, job.g, job.g_row, row, at)
             f = exp_of_gap(peek(bases, block), m, t) * each
             if simple:
@@ -200,6 +207,7 @@ def _rows(job: Any, target: Any, scale: Any, cost: Any, stats: Any, start: Any, 
                 if cap != ZERO:
                     times_slope(place(job, job.z, job.z_row, row, at), cap, n, v)
                 scaled(v, n, ONE, there, job.stream)
+            at, block = at + n, block + 1
         poke_g(place(job, job.g, job.g_row, row, pivot), 0, at_pivot)
         if top >= 0:
             poke_g(place(job, job.g, job.g_row, row, top), 0, at_top)
@@ -223,9 +231,9 @@ def _summed(job: Any, row: Any, pivot: Any, top: Any, keep: Any, v: Any, bases: 
     k, t, cap, weight = job.classes, job.temperature, job.softcap, job.weight
     m, s, z_t = NINF, ZERO, ZERO
     count, w_others, d_spread, c_others, d_target = ZERO, ZERO, ZERO, ZERO, ZERO
-    for block in range((k + BLOCK - 1) // BLOCK):
-        at = block * BLOCK
-        n = min(BLOCK, k - at)
+    at, block = np.int64(0), np.int64(0)
+    while at < k:
+        n = extent(job, at)
         width = (n + STEP - 1) // STEP * STEP
         here = place(job, job.z, job.z_row, row, at)
         most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
@@ -255,12 +263,13 @@ def _summed(job: Any, row: Any, pivot: Any, top: Any, keep: Any, v: Any, bases: 
         if job.y != 0:
             w, d = against(v, base, c + at * WIDE, n)
             c_others, d_target = c_others + w, d_target + d
+        at, block = at + n, block + 1
     return m, s, z_t, count, w_others, d_spread, c_others, d_target
 
 
 def _again(job: Any, row: Any, at: Any, v: Any) -> Any:
     """The block that begins with class `at`, read once more: its logits, capped, and how many they are."""
-    n = min(BLOCK, job.classes - at)
+    n = extent(job, at)
     here = place(job, job.z, job.z_row, row, at)
     if job.softcap == ZERO:
         load(here, n, n, v)
@@ -274,9 +283,9 @@ def _apart(job: Any, row: Any, pivot: Any, m: Any, b: Any, keep: Any, v: Any, ba
 
     Then Σ e^((z_j − m)/T) and Σ (a·c + b·w) over the classes that are neither.
     """
-    a, at = ONE - job.smoothing, np.int64(0)
-    while peek(bases, at // BLOCK) < m:
-        at += BLOCK
+    a, at, block = ONE - job.smoothing, np.int64(0), np.int64(0)
+    while peek(bases, block) < m:
+        at, block = at + extent(job, at), block + 1
     n = again(job, row, at, v)
     top = at + first(v, m, n)
     its = b * (peek(job.weight, top) if job.weight != 0 else ONE)
@@ -295,14 +304,15 @@ def _survey(
     """The statistics of a row with a class index, its exponentials known."""
     k, t = job.classes, job.temperature
     spread_out, squares, before, most = ZERO, ZERO, ZERO, NINF
-    for block in range((k + BLOCK - 1) // BLOCK):
-        at = block * BLOCK
+    at, block = np.int64(0), np.int64(0)
+    while at < k:
         n = again(job, row, at, v)
         if at <= pivot < at + n:
             poke(v, pivot - at, NINF)
         f = exp_of_gap(peek(bases, block), m, t) / total
         some, square, count, high = surveyed(e + at * WIDE, v, f, b, m, z_t, pivot - at, n)
         spread_out, squares, before, most = spread_out + some, squares + square, before + count, larger(most, high)
+        at, block = at + n, block + 1
     if z_t == NINF:
         depth = -NINF
     off = job.smoothing - b - rest if z_t > NINF else p - (ONE - job.smoothing)
@@ -313,21 +323,24 @@ def _survey(
     stats[row, 5], stats[row, 6] = gain, np.sqrt(squares + off * off)
 
 
-def scratch_size(classes: int, soft: bool) -> int:
-    """Numbers of scratch for one thread: a block, a base for each block, the exponentials of a row, and its shares."""
+def scratch_size(classes: int, soft: bool, spans: bool = False) -> int:
+    """Numbers of scratch for one thread: a block, a base for each block, the exponentials of a row, and its shares.
+
+    In spans, which are half a block at least, there may be twice as many blocks.
+    """
     blocks = -(-classes // BLOCK)
-    return BLOCK + -(-blocks // STEP) * STEP + blocks * BLOCK * (2 if soft else 1)
+    return BLOCK + -(-blocks * (2 if spans else 1) // STEP) * STEP + blocks * BLOCK * (2 if soft else 1)
 
 
 CALLED: dict[str, Callable[..., Any]] = {
-    "place": _place, "fill": _fill, "summed": _summed, "again": _again, "apart": _apart, "survey": _survey,
+    "place": _place, "extent": _extent, "fill": _fill, "summed": _summed, "again": _again, "apart": _apart, "survey": _survey,
 }  # fmt: skip
 
 
 @cache
 def kernel(storage: str) -> Kernel:
     """The loop over rows, for logits of one storage type."""
-    known = cpu_blocks.names(storage)
+    known = cpu_blocks.names(storage) | {"peek_whole": memory.peek_whole}
     for name, function in CALLED.items():
         within = name == "summed"  # a call for each row would cost as much as thirty classes
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=within, freedoms={"contract"})
