@@ -288,6 +288,7 @@ def test_confident_answers_in_single_precision():
     torch.testing.assert_close(xent.torch.cross_entropy(z + 1e6, torch.tensor([0])).double(), exact, rtol=1e-6, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_errors_say_what_to_do():
     z, y = drawn((4, 5))
     wrong = y.clone()
