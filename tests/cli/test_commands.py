@@ -244,25 +244,21 @@ def test_what_the_system_refuses_is_one_sentence(tmp_path):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "xent", "explain", "tanh"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr.strip()) == (2, "error: the system refused: No space left on device.")
-    line = [
-        "race",
-        "digits",
-        "--hidden",
-        str(10**13),
-        "--seeds",
-        "1",
-        "--rates",
-        "1",
-        "--jobs",
-        "1",
-        "--out",
-        str(tmp_path / "here"),
-    ]
-    done = subprocess.run([sys.executable, "-m", "xent", *line], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: there is not enough memory for this: Unable to allocate")
-    assert len(done.stderr.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
+    here = str(tmp_path / "here")
+    line = ["xent", "race", "digits", "--hidden", str(10**13), "--seeds", "1", "--rates", "1", "--jobs", "1", "--out", here]
+    for before, words in (
+        ("", "error: this race needs 42.1 PiB of memory at least, and this machine has"),
+        (
+            "from xent.racing import estimate; estimate._memory_here = lambda: None",
+            "error: there is not enough memory for this: Unable to allocate",
+        ),  # a system that does not say
+    ):
+        code = f"import sys; {before}\nsys.argv = {line}\nfrom xent.__main__ import run; run()"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(words)
+        assert len(done.stderr.splitlines()) == 1
+        assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):
