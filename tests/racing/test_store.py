@@ -16,6 +16,7 @@ import pytest
 import xent
 from xent.data import load
 from xent.errors import InputError
+from xent.racing import estimate
 from xent.racing.heats import Heat, run
 from xent.racing.plan import plan
 from xent.racing.store import Store, _place_first
@@ -143,13 +144,17 @@ def test_a_killed_race_equals_the_undisturbed_one(tmp_path):
     assert again.verdict == whole.verdict
 
 
-def test_of_a_race_that_finished_nothing_no_folder_is_left(tmp_path):
-    """Refused for memory. What was there before stays, and so does every finished heat; who raced along makes the folder anew."""
+def test_of_a_race_that_finished_nothing_no_folder_is_left(tmp_path, monkeypatch):
+    """Out of memory, or refused for it. What was there before stays, and so does every finished heat; who raced along makes the
+    folder anew."""
     large = {**SMALL, "hidden": (10**6, 10**9)}
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "notes.txt").touch()
     for folder in ("new", "there", "there/deeper"):
-        with pytest.raises(MemoryError):
+        with pytest.raises(InputError, match="this machine has"):
+            xent.race("iris", SIDES, **large, out=tmp_path / folder)
+        with monkeypatch.context() as unsaid, pytest.raises(MemoryError):
+            unsaid.setattr(estimate, "_memory_here", lambda: None)
             xent.race("iris", SIDES, **large, out=tmp_path / folder)
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["there", "there/notes.txt"]
     data = load("iris")
