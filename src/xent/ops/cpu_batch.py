@@ -194,11 +194,6 @@ def knows(options: Options, hard: bool) -> bool:
     return hard and not many and options.denominator is None and options.on_empty == "nan"
 
 
-def choices(options: Options) -> tuple[int, float, float]:
-    """The kernel's arguments from `ignore` to `z_loss`."""
-    return options.ignore_index, options.label_smoothing, options.z_loss
-
-
 class Shared(NamedTuple):
     """Machine code for a batch that threads share."""
 

@@ -51,7 +51,8 @@ def linear_cross_entropy(
         wide: list[Any] = [None if x is None else widen(x, linear.whole.xp) for x in (hidden, weight, bias)]
         with states.no_autocast(hidden):
             logits = linear_map(*wide)
-        return cost_of_logits(logits, target, **{**options, "axis": -1})  # type: ignore[arg-type]
+        told: Any = {**options, "axis": -1}
+        return cost_of_logits(logits, target, **told)
     chosen: Any = linear.whole.options
     if not _slope_is_known(linear) or states.differentiated(linear.target, chosen.weight, chosen.denominator):
         cost, stats = _plainly(linear)
