@@ -7,7 +7,6 @@ widens to float32 and `poke` rounds back, to nearest even. Nothing here knows a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -48,8 +47,8 @@ def accesses(storage: str) -> SimpleNamespace:
     peek(address, i)        the i-th number after the address
     poke(address, i, x)     makes x the i-th number
     stream(from, to, x)     one cache line at `to`, past the caches: the numbers at `from`, in the type computed in, times x
-    gather(from, step, n, to, stride)   n ≤ GROUP numbers of each of TILE rows, `step` bytes apart, made n columns of the type
-                            computed in, `stride` bytes apart; scatter(from, stride, n, to, step) is the way back
+    gather[n](from, step, to, stride)   n numbers of each of TILE rows, `step` bytes apart, made n columns of the type computed
+                            in, `stride` bytes apart, for n = GROUP, half of it, … 1; scatter[n](from, stride, to, step) is the way back
     """
     real = types.float64 if computed(storage) == "float64" else types.float32
     kind = _STORED[storage]
@@ -88,40 +87,39 @@ def accesses(storage: str) -> SimpleNamespace:
     group = 16 // STORAGE[whole]
     tile = 2 * group
 
-    @intrinsic
-    def gather(typing: Any, source: Any, step: Any, n: Any, to: Any, stride: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            for width, first in _powers(builder, args[2], group):
-                places = _places(builder, args[0], args[1], tile, builder.mul(first, _I64(STORAGE[storage])))
-                vectors = _joined(builder, [_load(builder, place, storage, width) for place in places], group)
-                columns = _unzipped(builder, [_widened(builder, vector, storage) for vector in vectors])
-                for place, column in zip(
-                    _places(builder, args[3], args[4], width, builder.mul(first, args[4])), columns, strict=True
-                ):
+    def gather(width: int) -> Any:
+        @intrinsic
+        def gather(typing: Any, source: Any, step: Any, to: Any, stride: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                rows = [_load(builder, place, storage, width) for place in _places(builder, args[0], args[1], tile)]
+                vectors = [_widened(builder, vector, storage) for vector in _joined(builder, rows, group)]
+                for place, column in zip(_places(builder, args[2], args[3], width), _unzipped(builder, vectors), strict=True):
                     _store(builder, column, place, whole)
-            return context.get_dummy_value()
+                return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 5), generate
+            return types.void(*[types.int64] * 4), generate
 
-    @intrinsic
-    def scatter(typing: Any, source: Any, stride: Any, n: Any, to: Any, step: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            for width, first in _powers(builder, args[2], group):
-                columns = [
-                    _load(builder, place, whole, tile)
-                    for place in _places(builder, args[0], args[1], width, builder.mul(first, args[1]))
-                ]
-                rows = _parted(builder, [_narrowed(builder, vector, storage) for vector in _zipped(builder, columns)], group)
-                places = _places(builder, args[3], args[4], tile, builder.mul(first, _I64(STORAGE[storage])))
-                for place, row in zip(places, rows, strict=True):
+        return gather
+
+    def scatter(width: int) -> Any:
+        @intrinsic
+        def scatter(typing: Any, source: Any, stride: Any, to: Any, step: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                columns = [_load(builder, place, whole, tile) for place in _places(builder, args[0], args[1], width)]
+                vectors = [_narrowed(builder, vector, storage) for vector in _zipped(builder, columns)]
+                for place, row in zip(_places(builder, args[2], args[3], tile), _parted(builder, vectors, group), strict=True):
                     _store(builder, row, place, storage)
-            return context.get_dummy_value()
+                return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 5), generate
+            return types.void(*[types.int64] * 4), generate
 
+        return scatter
+
+    widths = [n for n in (4, 2, 1) if n <= group]
     return SimpleNamespace(
-        peek=peek, poke=poke, stream=stream, gather=gather, scatter=scatter, SIZE=STORAGE[storage], TILE=tile, GROUP=group
-    )
+        peek=peek, poke=poke, stream=stream, SIZE=STORAGE[storage], TILE=tile, GROUP=group,
+        gather={n: gather(n) for n in widths}, scatter={n: scatter(n) for n in widths},
+    )  # fmt: skip
 
 
 def _widen(function: Any) -> None:
@@ -130,19 +128,9 @@ def _widen(function: Any) -> None:
         set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no attribute that has a value
 
 
-def _powers(builder: Any, n: Any, most: int) -> Iterator[tuple[int, Any]]:
-    """The powers of two that make up n, from `most` down, and what goes before each: what is built at a step runs if it is one."""
-    power = most
-    while power:
-        with builder.if_then(builder.icmp_unsigned("!=", builder.and_(n, _I64(power)), _I64(0))):
-            yield power, builder.and_(n, _I64(-2 * power))
-        power //= 2
-
-
-def _places(builder: Any, base: Any, step: Any, n: int, before: Any) -> list[Any]:
-    """n addresses, `step` bytes apart, from so many bytes after the base on."""
-    first = builder.add(base, before)
-    return [builder.add(first, builder.mul(step, _I64(i))) for i in range(n)]
+def _places(builder: Any, base: Any, step: Any, n: int) -> list[Any]:
+    """n addresses, `step` bytes apart."""
+    return [builder.add(base, builder.mul(step, _I64(i))) for i in range(n)]
 
 
 def _load(builder: Any, place: Any, storage: str, n: int) -> Any:

@@ -71,8 +71,16 @@ def _carried(s: Any, lost: Any, x: Any) -> Any:
     return t, lost + ((s - (t - part)) + (x - part))
 
 
-def _summed(costs: Any) -> Any:
-    """Their sum in float64, with what rounding takes carried along: in so many sums side by side that vectors are full."""
+def _summed32(costs: Any) -> Any:
+    """The sum of float32 costs: float64 has digits to spare."""
+    s, at = np.float64(0), costs.ctypes.data
+    for i in range(len(costs)):
+        s = plus(s, np.float64(peek(at, i)))
+    return s
+
+
+def _summed64(costs: Any) -> Any:
+    """The sum of float64 costs, with what rounding takes carried along: in so many sums side by side that vectors are full."""
     s, lost = np.zeros(PLACES), np.zeros(PLACES)
     whole = len(costs) // PLACES * PLACES
     for start in range(0, whole, PLACES):
@@ -236,7 +244,7 @@ def _batches(storage: str, few: bool) -> Kernel:
         known |= {"rows": cpu_rows.kernel(storage), "BLOCK": cpu_blocks.BLOCK, "STEP": cpu_blocks.STEP}
     called: dict[str, Callable[..., Any]] = {
         "counted": _counted,
-        "summed": _summed,
+        "summed": _summed64 if memory.computed(storage) == "float64" else _summed32,
         "loop": _few if few else _many,
         "batch": _batch,
     }

@@ -71,9 +71,9 @@ def _exp_below(high: Any, low: Any) -> Any:
 
 
 def _exp_towards(high: Any, low: Any) -> Any:
-    """e^(high + low) for high up to HIGH; ∞ of what is beyond, and of nan."""
-    v = power(high, low)
-    return ZERO if high < FLOOR else (v if high < HIGH else -NINF)
+    """e^(high + low) for high up to HIGH; of what is beyond, and of nan, BEYOND at least."""
+    v = power(high if high < HIGH else HIGH, low)
+    return ZERO if high < FLOOR else v
 
 
 def _capped(v: Any, cap: Any) -> Any:
@@ -331,6 +331,7 @@ def names(storage: str) -> dict[str, Any]:
         "DROP": real(2.0**-64),
         "HIGH": real(31 if dtype == "float32" else 660),
     }
+    known["BEYOND"] = real(0.999999 * np.exp(float(known["HIGH"])))
     known["plus"] = compiled(specialised(_plus, f"plus_{dtype}"), freedoms={"reassoc", "nsz"})
     known["gap"] = compiled(specialised(_gap64 if dtype == "float64" else _gap32, f"gap_{dtype}", **known), freedoms=())
     for name, function in INLINED.items():

@@ -42,9 +42,16 @@ def _gather(z: Any, z_row: Any, z_class: Any, n: Any, k: Any, e: Any) -> None:
             for r in range(n):
                 poke(e + j * COLUMN, r, peek_z(z + j * z_class, r))
     elif z_class == SIZE and n == LANES:
-        for j in range(0, k, GROUP):
+        whole = k // GROUP * GROUP
+        for j in range(0, whole, GROUP):
             for r in range(0, LANES, TILE):
-                gather_tile(z + r * z_row + j * SIZE, z_row, min(GROUP, k - j), e + j * COLUMN + r * WIDE, COLUMN)
+                gather_group(z + r * z_row + j * SIZE, z_row, e + j * COLUMN + r * WIDE, COLUMN)
+        if (k - whole) & 2:
+            for r in range(0, LANES, TILE):
+                gather_two(z + r * z_row + whole * SIZE, z_row, e + whole * COLUMN + r * WIDE, COLUMN)
+        if k & 1:
+            for r in range(0, LANES, TILE):
+                gather_one(z + r * z_row + (k - 1) * SIZE, z_row, e + (k - 1) * COLUMN + r * WIDE, COLUMN)
     else:
         for r in range(n):
             for j in range(k):
@@ -57,28 +64,33 @@ def _scatter(e: Any, g: Any, g_row: Any, g_class: Any, n: Any, k: Any) -> None:
             for r in range(n):
                 poke_g(g + j * g_class, r, peek(e + j * COLUMN, r))
     elif g_class == SIZE and n == LANES:
+        whole = k // GROUP * GROUP
         for r in range(0, LANES, TILE):
-            for j in range(0, k, GROUP):
-                scatter_tile(e + j * COLUMN + r * WIDE, COLUMN, min(GROUP, k - j), g + r * g_row + j * SIZE, g_row)
+            for j in range(0, whole, GROUP):
+                scatter_group(e + j * COLUMN + r * WIDE, COLUMN, g + r * g_row + j * SIZE, g_row)
+            if (k - whole) & 2:
+                scatter_two(e + whole * COLUMN + r * WIDE, COLUMN, g + r * g_row + whole * SIZE, g_row)
+            if k & 1:
+                scatter_one(e + (k - 1) * COLUMN + r * WIDE, COLUMN, g + r * g_row + (k - 1) * SIZE, g_row)
     else:
         for r in range(n):
             for j in range(k):
                 poke_g(g + r * g_row + j * g_class, 0, peek(e + j * COLUMN, r))
 
 
-def _aimed(job: Any, target: Any, n: Any, lanes: Any) -> Any:
-    """The rows' targets among the lanes; how many rows are ignored, and how many targets are none."""
-    ignored, odd, k, ignore = 0, 0, job.classes, job.ignore
+def _aimed(y: Any, n: Any, k: Any, ignore: Any, weight: Any, lanes: Any) -> Any:
+    """n rows' targets among the lanes; how many of them are ignored, and how many targets are none."""
+    ignored, odd = 0, 0
     for r in range(n):
-        t = target[r]
+        t = peek_whole(y, r)
         is_none, skipped, number = (t < 0) | (t >= k), t == ignore, real(np.int32(t))
         poke(lanes, TARGET + r, -ONE if is_none | skipped else number)
         ignored += skipped
         odd += is_none & (not skipped)
-    if job.weight != 0:
+    if weight != 0:
         for r in range(n):
-            t = target[r]
-            poke(lanes, WEIGHT + r, peek(job.weight, t) if t >= 0 and t < k else ONE)
+            t = peek_whole(y, r)
+            poke(lanes, WEIGHT + r, peek(weight, t) if t >= 0 and t < k else ONE)
     return ignored, odd
 
 
@@ -108,30 +120,31 @@ def _greatest(k: Any, lanes: Any) -> None:
 def _sums(k: Any, lanes: Any) -> None:
     """e^(z − m) of all classes, and their sum without the target's; m is in the lanes BASE: the greatest logit or the target's."""
     for r in range(LANES):
-        m = peek(lanes, BASE + r)
-        poke(lanes, SUM + r, m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
+        poke(lanes, SUM + r, ZERO)
     for j in range(k):
         at, own = FIRST + j * LANES, real(np.int32(j))
         for r in range(LANES):
             high, low = gap(peek(lanes, at + r), peek(lanes, BASE + r))
             x, before = exponential(high, low), peek(lanes, SUM + r)
             poke(lanes, at + r, x)
-            poke(lanes, SUM + r, before if peek(lanes, TARGET + r) == own else before + x)
+            poke(lanes, SUM + r, before + x if peek(lanes, TARGET + r) != own else before)
 
 
-def _finite(lanes: Any) -> Any:
-    """Whether all sums are finite, and no row's factor so small that a share of it would lose digits."""
+def _fine(lanes: Any) -> Any:
+    """Whether no logit is far beyond its row's target, no target's is infinite, and no factor so small that a share loses digits."""
     nothing = ZERO
     for r in range(LANES):
         by = abs(peek(lanes, WEIGHT + r) * peek(lanes, SCALE + r))
-        nothing = plus(nothing, ZERO * peek(lanes, SUM + r) + (ONE if by < SMALL and by > ZERO else ZERO))
+        far, small = not peek(lanes, SUM + r) < BEYOND, by < SMALL and by > ZERO
+        nothing = plus(nothing, ZERO * peek(lanes, AT + r) + (ONE if far or small else ZERO))
     return nothing == ZERO
 
 
 def _prices(lanes: Any, z_loss: Any) -> None:
     """The cost of each row; EACH is what its exponentials are multiplied by, OWN the target's gradient."""
     for r in range(LANES):
-        m, z_t, s = peek(lanes, BASE + r), peek(lanes, AT + r), peek(lanes, SUM + r)
+        m, z_t = peek(lanes, BASE + r), peek(lanes, AT + r)
+        s = peek(lanes, SUM + r) + (m - m)  # nan where +∞ is on top, or nothing but masks: no softmax
         w, by = peek(lanes, WEIGHT + r), peek(lanes, SCALE + r)
         top = BASE == AT or z_t == m
         high, low = gap(z_t, m)
@@ -171,18 +184,18 @@ def _lines(at: Any, bytes: Any, third: Any) -> None:
         prefetch(at + i)
 
 
-def _ahead(job: Any, z_class: Any, g_class: Any, first: Any, third: Any) -> None:
-    """A third of the next rows' logits, and of the gradient that is about to be written, are asked for, if rows lie close."""
-    close = 2 * job.classes * SIZE
-    if z_class == SIZE and job.z_row <= close:
-        lines(job.z + (first + LANES) * job.z_row, LANES * job.z_row, third)
-    if job.g != 0 and g_class == SIZE and job.g_row <= close:
-        lines_to_write(job.g + first * job.g_row, LANES * job.g_row, third)
+def _ahead(z: Any, z_bytes: Any, g: Any, g_bytes: Any, third: Any) -> None:
+    """A third of the next rows' logits, and of the gradient that is about to be written, are asked for."""
+    lines(z, z_bytes, third)
+    lines_to_write(g, g_bytes, third)
 
 
 def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost: Any, start: Any, stop: Any, scratch: Any) -> Any:
     """The rows from start to stop; how many of them have a target that is none. `scratch` is as large as `scratch_size` says."""
     k, wrong, e = job.classes, 0, scratch + FIRST * WIDE
+    y, costs, close = np.int64(target.ctypes.data), np.int64(cost.ctypes.data), 2 * k * SIZE
+    z_bytes = LANES * job.z_row if z_class == SIZE and job.z_row <= close else 0
+    g_bytes = LANES * job.g_row if g_class == SIZE and job.g_row <= close and job.g != 0 else 0
     for i in range(FIRST + LANES * k):
         poke(scratch, i, ZERO)
     for r in range(LANES):
@@ -190,22 +203,24 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
         poke(scratch, SCALE + r, scale[0])
     for first in range(start, stop, LANES):
         n = min(LANES, stop - first)
-        gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
-        ahead(job, z_class, g_class, first, 0)
-        ignored, odd = aimed(job, target[first : first + n], n, scratch)
+        z, g = job.z + first * job.z_row, job.g + first * job.g_row
+        z_next = z + LANES * job.z_row
+        gather(z, job.z_row, z_class, n, k, e)
+        ahead(z_next, z_bytes, g, g_bytes, 0)
+        ignored, odd = aimed(y + first * 8, n, k, job.ignore, job.weight, scratch)
         wrong += odd
         if job.scale_step != 0:
             for r in range(n):
                 poke(scratch, SCALE + r, scale[first + r])
-        ahead(job, z_class, g_class, first, 1)
+        ahead(z_next, z_bytes, g, g_bytes, 1)
         by_own = job.z_loss == ZERO  # lse itself is not to be had from a difference with the target's logit
         if by_own:
             own(k, scratch)
             sums_by_own(k, scratch)
-            by_own = finite(scratch)
+            by_own = fine(scratch)
             if not by_own:
-                gather(job.z + first * job.z_row, job.z_row, z_class, n, k, e)
-        ahead(job, z_class, g_class, first, 2)
+                gather(z, job.z_row, z_class, n, k, e)
+        ahead(z_next, z_bytes, g, g_bytes, 2)
         if by_own:
             prices_by_own(scratch, ZERO)
         else:
@@ -216,12 +231,10 @@ def _columns(job: Any, z_class: Any, g_class: Any, target: Any, scale: Any, cost
             gradients(k, scratch)
         if ignored + odd > 0:
             cleared(k, n, scratch)
-        costs = cost[first : first + n]
         for r in range(n):
-            costs[r] = peek(scratch, COST + r)
+            poke(costs, first + r, peek(scratch, COST + r))
         if job.g == 0:
             continue
-        g = job.g + first * job.g_row
         scatter(e, g, job.g_row, g_class, n, k)
         for j in range(k, k + job.padding):
             for r in range(n):
@@ -241,7 +254,7 @@ CALLED: dict[str, Callable[..., Any]] = {
     "aimed": _aimed,
     "own": _own,
     "greatest": _greatest,
-    "finite": _finite,
+    "fine": _fine,
     "gradients": _gradients,
     "cleared": _cleared,
 }
@@ -253,7 +266,9 @@ def kernel(storage: str) -> Kernel:
     known = cpu_blocks.names(storage)
     inner = memory.accesses(storage)
     known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP, "SMALL": known["real"](1e-17)}
-    known |= {"gather_tile": inner.gather, "scatter_tile": inner.scatter}
+    known["peek_whole"] = memory.peek_whole
+    for name, n in (("group", inner.GROUP), ("two", 2), ("one", 1)):
+        known |= {f"gather_{name}": inner.gather[n], f"scatter_{name}": inner.scatter[n]}
     called = [(name, function, known) for name, function in CALLED.items()]
     known["lines"], known["lines_to_write"] = (
         compiled(specialised(_lines, name, LINE=memory.LINE, prefetch=ask))

@@ -82,7 +82,7 @@ def _fold(
                 z_t = z_t if cap == ZERO else capped(z_t, cap)
                 poke_g(here, pivot - at, NINF)
             some, most = powers(here, m, n) if simple and m > NINF else (NAN, NINF)
-            if some < -NINF:
+            if some < BEYOND:
                 s += some
                 if most > m:
                     m, s = most, s * exp_of_gap(m, most, t)
@@ -101,7 +101,7 @@ def _fold(
 
 
 def _powers(z: Any, m: Any, n: Any) -> Any:
-    """Σ e^(z − m), ∞ where a logit is far beyond m, or none to compare with; and the greatest logit."""
+    """Σ e^(z − m), BEYOND at least where a logit is far beyond m, or nan; and the greatest logit."""
     s, most = ZERO, NINF
     for i in range(n):
         x = peek_z(z, i)
