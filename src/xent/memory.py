@@ -48,7 +48,7 @@ def accesses(storage: str) -> SimpleNamespace:
     poke(address, i, x)     makes x the i-th number
     stream(from, to, x)     one cache line at `to`, past the caches: the numbers at `from`, in the type computed in, times x
     gather[n](from, step, to, stride)   n numbers of each of TILE rows, `step` bytes apart, made n columns of the type computed
-                            in, `stride` bytes apart, for n = GROUP, half of it, … 1; scatter[n](from, stride, to, step) is the way back
+                            in, `stride` bytes apart, n = GROUP, its half, … 1; scatter[n](from, stride, to, step) is the way back
     """
     real = types.float64 if computed(storage) == "float64" else types.float32
     kind = _STORED[storage]

@@ -54,7 +54,7 @@ def agree(found, dtype):
 @settings(max_examples=60, deadline=None)
 @given(
     n=st.sampled_from([1, 2, 31, 64, 65, 200]),
-    k=st.sampled_from([1, 2, 10, 64, 65, 300]),
+    k=st.sampled_from([1, 2, 10, 57, 112, 300]),
     dtype=st.sampled_from(DTYPES),
     reduction=st.sampled_from(["mean", "sum", "none"]),
     smoothing=st.sampled_from([0.0, 0.1, 1.0]),
@@ -74,7 +74,7 @@ def test_as_the_way_for_all(n, k, dtype, reduction, smoothing, weighted, way, up
     if weighted:
         options["weight"] = torch.rand(k, generator=make, dtype=torch.float64).to(dtype if dtype.itemsize > 2 else torch.float32)
     found = both(z, y, upstream, **options)
-    apart = k > 64 or smoothing > 0  # whose classes have to lie side by side
+    apart = k * max(dtype.itemsize, 4) > 448 or smoothing > 0  # whose classes have to lie side by side
     assert (found is None) == (apart and k > 1 and z.stride(1) != 1)
     if found:
         agree(found, dtype)

@@ -66,7 +66,7 @@ HARD = [0.0, 1e-30, -1e-30, 16.7, -16.7, 700.0, -700.0, 1e4, -1e4, -np.inf, np.n
 
 
 @pytest.mark.parametrize("dtype", DIGITS)
-@pytest.mark.parametrize("k", [1, 2, 3, 64, 65, 1024, 1025])
+@pytest.mark.parametrize("k", [1, 2, 3, 56, 57, 64, 65, 112, 113, 1024, 1025])
 def test_hard_numbers_and_odd_sizes(k, dtype):
     rng = np.random.default_rng(k)
     for n in (0, 1, 7, 65):

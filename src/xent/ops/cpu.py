@@ -74,7 +74,7 @@ def straight(z: np.ndarray, grad: np.ndarray | None, options: Options) -> bool:
     """Whether `at_once` has these options, on a matrix like this one."""
     if not z.size or not cpu_batch.knows(options, True) or not all(v is None or _mergeable(v) for v in (z, grad)):
         return False
-    few = cpu_columns.knows(options, True, z.shape[-1])
+    few = cpu_columns.knows(options, True, z.shape[-1], z.itemsize)
     return few or all(v is None or v.strides[-1] == v.itemsize for v in (z, grad))
 
 
@@ -190,7 +190,7 @@ def _rows(
         real(slack(y, cost)), real(options.label_smoothing), real(options.z_loss), real(options.softcap or 0),
         real(options.temperature), kind, real(getattr(options.shape, parameter) if parameter else 0),
     )  # fmt: skip
-    few = spans is None and cpu_columns.knows(options, hard, classes)
+    few = spans is None and cpu_columns.knows(options, hard, classes, size)
     loop = (cpu_columns if few else cpu_rows).kernel(storage)
     scratch_size = cpu_columns.scratch_size(classes) if few else cpu_rows.scratch_size(classes, not hard, spans is not None)
     lying = (0, 0) if spans is None else (UNIT, address(spans))

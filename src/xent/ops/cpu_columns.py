@@ -21,18 +21,21 @@ from xent.ops import cpu_blocks
 from xent.ops.options import Options
 
 LANES = 64
-MOST = 64
-"""Classes up to which a vector is made of rows: their exponentials take 16 KiB in float32."""
+MOST = 448
+"""Bytes of a row, in the type computed in, up to which a vector is made of rows: LANES rows of exponentials take 28 KiB."""
 TARGET, PEAK, AT, SUM, EACH, OWN, SCALE, WEIGHT, COST, FIRST = range(0, 10 * LANES, LANES)
 """Where the rows' own numbers stand in scratch, before their exponentials (TARGET: its index as a number, −1 where there is none;
 PEAK: the greatest logit, AT: the target's)."""
 
 
-def knows(options: Options, hard: bool, classes: int) -> bool:
-    """Whether this file's loop has these options; z-loss where no weight can leave it the whole cost: then lse has to be exact."""
+def knows(options: Options, hard: bool, classes: int, size: int) -> bool:
+    """Whether this file's loop has these options, for logits of so many bytes each.
+
+    z-loss where no weight can leave it the whole cost: then lse has to be exact.
+    """
     plain = options.shape is None and options.softcap is None and options.temperature == 1 and options.label_smoothing == 0
     plain = plain and (options.z_loss == 0 or options.weight is None)
-    return hard and plain and classes <= MOST and not options.stats
+    return hard and plain and classes * max(size, 4) <= MOST and not options.stats
 
 
 def _gather(z: Any, z_row: Any, z_class: Any, n: Any, k: Any, e: Any) -> None:
@@ -131,7 +134,7 @@ def _sums(k: Any, lanes: Any) -> None:
 
 
 def _fine(lanes: Any) -> Any:
-    """Whether no logit is far beyond its row's target, no target's is infinite, and no factor so small that a share loses digits."""
+    """Whether no logit is far beyond its target's, none of these infinite, and no factor so small that a share loses digits."""
     nothing = ZERO
     for r in range(LANES):
         by = abs(peek(lanes, WEIGHT + r) * peek(lanes, SCALE + r))

@@ -50,7 +50,7 @@ def plan(storage: str, sizes: tuple[int, int, int, int], options: Options, steps
     part = 0 if n * k < GRAIN else grain(n, k, PORTION, 10)
     bits = [int(np.float64(x).view(np.int64)) for x in (options.label_smoothing, options.z_loss)]
     numbers = np.array([*sizes, options.ignore_index, *bits, cpu_batch.REDUCTIONS[options.reduction], *steps, part], np.int64)
-    kind = storage, cpu_columns.knows(options, True, k)
+    kind = storage, cpu_columns.knows(options, True, k, STORAGE[storage])
     alone, shared = (None, cpu_batch.shared(*kind)) if part else (cpu_batch.alone(*kind), None)
     return Plan(alone, shared, address(numbers), numbers, n * k * STORAGE[storage])
 

@@ -88,7 +88,7 @@ def _known(
         return None
     size = STORAGE[name]
     row, step = _steps(problem.logits.stride(), size)
-    if not cpu_columns.knows(options, True, k) and k > 1 and step != size:
+    if not cpu_columns.knows(options, True, k, size) and k > 1 and step != size:
         return None
     return Known(
         plan=cpu_usual.plan(name, (row, step, y_shape.numel(), k), options, _steps(torch.empty_like(like).stride(), size)),
