@@ -31,6 +31,9 @@ from xent.ops.cpu_blocks import BLOCK, LQ, PLAIN, STEP
 STATISTICS = ("lse", "log_prob", "entropy", "rank", "margin", "gain", "error")
 """The columns of `stats`."""
 
+FEW = 4 * BLOCK
+"""Classes up to which the gradient's memory is asked for ahead: of longer rows the processor sees for itself where they go."""
+
 
 class Job(NamedTuple):
     """What all rows of a call share; addresses and distances in bytes."""
@@ -238,6 +241,8 @@ def _summed(job: Any, row: Any, pivot: Any, top: Any, keep: Any, v: Any, bases: 
         here = place(job, job.z, job.z_row, row, at)
         most = load(here, n, width, v) if cap == ZERO else load_capped(here, n, width, cap, v)
         ahead(here + n * SIZE, min(BLOCK, k) * SIZE)
+        if job.g != 0 and k <= FEW and job.unit == 0:
+            ahead_to_write(job.g + row * job.g_row + at * SIZE, n * SIZE)
         if most > m:
             if m > NINF:
                 rise = most - m
