@@ -38,16 +38,17 @@ class Passing:
         self.weight = np.zeros(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
         self.carried = np.empty((len(target), 3), dtype)
         self.carried[:] = -np.inf, 0, -np.inf
+        self.real = real = np.dtype(dtype).type
+        self.fold, self.settle, self.join = _kernels(real.__name__)
+        self.held = real(options.softcap or 0), real(options.temperature)
 
     def see(self, z: np.ndarray, at: int, here: bool) -> None:
         """Logits (rows, some classes) that lie side by side; the targets' are overwritten. `here`: by the calling thread alone."""
-        real, o = self.carried.dtype.type, self.options
-        fold, size = _kernels(str(self.carried.dtype))[0], z.shape[1]
+        size = z.shape[1]
 
         def work(start: int, stop: int) -> None:
-            scratch = aligned(2 * BLOCK, real)
-            cap, t = real(o.softcap or 0), real(o.temperature)
-            fold(address(z), z.strides[0], at, size, self.target, cap, t, self.carried, start, stop, address(scratch))
+            scratch = aligned(2 * BLOCK, self.real)
+            self.fold(address(z), z.strides[0], at, size, self.target, *self.held, self.carried, start, stop, address(scratch))
 
         if here:
             work(0, len(z))
@@ -57,13 +58,12 @@ class Passing:
     def merge(self, others: list[Passing]) -> None:
         """Take in what others have seen of the same rows: other classes."""
         for other in others:
-            _kernels(str(self.carried.dtype))[2](self.carried, other.carried, self.carried.dtype.type(self.options.temperature))
+            self.join(self.carried, other.carried, self.held[1])
 
     def costs(self, out: np.ndarray) -> None:
         """Their costs, not reduced; 0 where the target is ignored."""
-        real, o = self.carried.dtype.type, self.options
-        settle = _kernels(str(self.carried.dtype))[1]
-        settle(self.carried, self.target, self.weight, o.ignore_index, real(o.temperature), real(o.z_loss), out)
+        o = self.options
+        self.settle(self.carried, self.target, self.weight, o.ignore_index, self.held[1], self.real(o.z_loss), out)
 
 
 def _fold(

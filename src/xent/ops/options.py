@@ -117,7 +117,13 @@ class Options:
     @property
     def static(self) -> Options:
         """These options without their arrays (weight, denominator): what can be hashed, and known to a compiler beforehand."""
-        return replace(self, weight=None, denominator=None)
+        return self.but(weight=None, denominator=None)
+
+    def but(self, **values: Any) -> Options:
+        """These options but for some values, which are not looked at: they are in order as they stand."""
+        other = object.__new__(Options)
+        other.__dict__.update(self.__dict__, **values)
+        return other
 
     @property
     def phi(self) -> SurprisalCost:

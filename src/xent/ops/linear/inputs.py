@@ -46,7 +46,7 @@ class Linear:
     @property
     def each(self) -> Options:
         """The options of a chunk of rows: not reduced."""
-        return replace(self.whole.options, reduction="none", denominator=None, axis=None)
+        return self.whole.options.but(reduction="none", denominator=None, axis=None)
 
     @property
     def itemsize(self) -> int:
@@ -95,7 +95,7 @@ def read(hidden: Any, weight: Any, target: Any, bias: Any, memory: Any, options:
         raise InputError(f"memory is how many bytes of scratch may be used, a whole number above 0, but {memory!r:.60} came.")
     lead, (k, d) = tuple(hidden.shape[:-1]), weight.shape
     one = xp.zeros((1,), dtype=hidden.dtype, device=compat.device(hidden))
-    whole = read_logits(xp.broadcast_to(one, (*lead, k)), target, replace(options, axis=-1))
+    whole = read_logits(xp.broadcast_to(one, (*lead, k)), target, options.but(axis=-1))
     y = xp.reshape(whole.target, (prod(lead),) if whole.hard else (prod(lead), k))
     return Linear(xp.reshape(hidden, (prod(lead), d)), weight, bias, y, whole, int(memory))
 
