@@ -99,6 +99,22 @@ def test_few_classes_of_which_the_target_is_anywhere(dtype, by):
             assert abs(float(g) - slope * by) <= digits * abs(slope * by) + float(np.finfo(dtype).smallest_subnormal)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_classes_one_of_which_is_no_number_or_infinite(dtype):
+    """Every place of it, the target's and others: nan costs nan, +∞ too, −∞ is a mask."""
+    for odd in (np.nan, np.inf, -np.inf):
+        z = np.random.default_rng(0).normal(size=(64, 8)).astype(dtype)
+        z[np.arange(64), np.arange(64) % 8] = odd
+        y = np.arange(64) // 8
+        with np.errstate(invalid="ignore"):
+            assert_twins(z, y)
+            cost = xent.cross_entropy(z, y, reduction="none")
+        if odd > -np.inf or np.isnan(odd):
+            assert np.isnan(cost).all()
+        else:
+            assert (np.isinf(cost) == (y == np.arange(64) % 8)).all()
+
+
 def test_a_large_vocabulary():
     z = np.random.default_rng(0).normal(scale=4, size=(3, 128_256)).astype(np.float32)
     assert_twins(z, np.asarray([5, 128_255, -100]), stats=STATISTICS)

@@ -72,7 +72,7 @@ def _exp_below(high: Any, low: Any) -> Any:
 
 def _exp_towards(high: Any, low: Any) -> Any:
     """e^(high + low) for high up to HIGH; of what is beyond, and of nan, BEYOND at least."""
-    v = power(high if high < HIGH else HIGH, low)
+    v = power(high if high < HIGH else HIGH, low if high < HIGH else ZERO)
     return ZERO if high < FLOOR else v
 
 

@@ -264,14 +264,24 @@ CALLED: dict[str, Callable[..., Any]] = {
 
 
 @cache
-def kernel(storage: str) -> Kernel:
-    """The loop over rows, for logits of one storage type."""
-    known = cpu_blocks.names(storage)
-    inner = memory.accesses(storage)
+def gathering(storage: str) -> Kernel:
+    """`_gather` by itself."""
+    return compiled(specialised(_gather, f"gather_{storage}", **_names(storage)), inline=False, freedoms={"contract"})
+
+
+def _names(storage: str) -> dict[str, Any]:
+    known, inner = cpu_blocks.names(storage), memory.accesses(storage)
     known = known | {"COLUMN": LANES * known["WIDE"], "TILE": inner.TILE, "GROUP": inner.GROUP, "SMALL": known["real"](1e-17)}
     known["peek_whole"] = memory.peek_whole
     for name, n in (("group", inner.GROUP), ("two", 2), ("one", 1)):
         known |= {f"gather_{name}": inner.gather[n], f"scatter_{name}": inner.scatter[n]}
+    return known
+
+
+@cache
+def kernel(storage: str) -> Kernel:
+    """The loop over rows, for logits of one storage type."""
+    known = _names(storage)
     called = [(name, function, known) for name, function in CALLED.items()]
     known["lines"], known["lines_to_write"] = (
         compiled(specialised(_lines, name, LINE=memory.LINE, prefetch=ask))

@@ -8,7 +8,7 @@ Names that are not defined here (peek, load, …) are filled in by `specialised`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -32,15 +32,20 @@ def knows(options: Options, hard: bool) -> bool:
 class Passing:
     """The rows of `target`: `see` their logits from class `at` on, all classes in turn, then ask for their `costs`."""
 
-    def __init__(self, target: np.ndarray, options: Options, weight: np.ndarray | None, dtype: Any) -> None:
+    def __init__(self, target: np.ndarray, options: Options, weight: np.ndarray | None, dtype: Any, places: int = 0) -> None:
         self.target = np.ascontiguousarray(target, np.int64)
         self.options = options
         self.weight = np.zeros(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
-        self.carried = np.empty((len(target), 3), dtype)
-        self.carried[:] = -np.inf, 0, -np.inf
         self.real = real = np.dtype(dtype).type
+        self.carried = self.begun(places or len(target))
         self.fold, self.settle, self.join = _kernels(real.__name__)
         self.held = real(options.softcap or 0), real(options.temperature)
+
+    def begun(self, places: int) -> np.ndarray:
+        """What is carried along of so many rows, before the first class: m, s and z_t."""
+        carried = np.full((3, places), -np.inf, self.real)
+        carried[1] = 0
+        return carried
 
     def see(self, z: np.ndarray, at: int, here: bool) -> None:
         """Logits (rows, some classes) that lie side by side; the targets' are overwritten. `here`: by the calling thread alone."""
@@ -55,7 +60,7 @@ class Passing:
         else:
             share_out(work, len(z), max(1, (1 << 16) // max(size, 1)))
 
-    def merge(self, others: list[Passing]) -> None:
+    def merge(self, others: Sequence[Passing]) -> None:
         """Take in what others have seen of the same rows: other classes."""
         for other in others:
             self.join(self.carried, other.carried, self.held[1])
@@ -73,7 +78,7 @@ def _fold(
     v, e = scratch, scratch + BLOCK * WIDE
     simple = cap == ZERO and t == ONE
     for row in range(start, stop):
-        m, s, z_t, pivot = carried[row, 0], carried[row, 1], carried[row, 2], target[row] - first
+        m, s, z_t, pivot = carried[0, row], carried[1, row], carried[2, row], target[row] - first
         for at in range(0, size, BLOCK):
             n = min(BLOCK, size - at)
             here = z + row * z_row + at * SIZE
@@ -97,7 +102,7 @@ def _fold(
                 s += exponentials(v, base, width, e)
             else:
                 s += exponentials_divided(v, base, t, width, e)
-        carried[row, 0], carried[row, 1], carried[row, 2] = m, s, z_t
+        carried[0, row], carried[1, row], carried[2, row] = m, s, z_t
 
 
 def _powers(z: Any, m: Any, n: Any) -> Any:
@@ -114,7 +119,7 @@ def _powers(z: Any, m: Any, n: Any) -> Any:
 def _settle(carried: Any, target: Any, weight: Any, ignore: Any, t: Any, z_loss: Any, out: Any) -> None:
     """What the rows come to."""
     for row in range(len(out)):
-        m, s, z_t = carried[row, 0], carried[row, 1], carried[row, 2]
+        m, s, z_t = carried[0, row], carried[1, row], carried[2, row]
         if z_t > m:
             m, s = z_t, s * exp_of_gap(m, z_t, t)
         if target[row] == ignore:
@@ -131,14 +136,14 @@ def _settle(carried: Any, target: Any, weight: Any, ignore: Any, t: Any, z_loss:
 
 def _join(carried: Any, more: Any, t: Any) -> None:
     """What was carried of other classes, taken in."""
-    for row in range(len(carried)):
-        m, s, z_t = carried[row, 0], carried[row, 1], carried[row, 2]
-        most, some, other = more[row, 0], more[row, 1], more[row, 2]
+    for row in range(carried.shape[1]):
+        m, s, z_t = carried[0, row], carried[1, row], carried[2, row]
+        most, some, other = more[0, row], more[1, row], more[2, row]
         if most > m:
             m, s, most, some = most, some, m, s
         if most > NINF:
             s += some * exp_of_gap(most, m, t)
-        carried[row, 0], carried[row, 1], carried[row, 2] = m, s, z_t if other == NINF else other
+        carried[0, row], carried[1, row], carried[2, row] = m, s, z_t if other == NINF else other
 
 
 @cache

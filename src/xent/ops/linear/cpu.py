@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from xent.arrays import Array
-from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows, pages
+from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows, cpu_tiles, pages
 from xent.ops.inputs import check_values
 from xent.ops.linear import blas, plain
 from xent.ops.linear.inputs import Linear
@@ -27,6 +27,8 @@ PASSING = 1536
 """Classes whose logits are made at a time where only the cost is wanted."""
 LEAST = 256
 """And how few at the end."""
+ONCE = 1 << 33
+"""Multiplications that a thread of ours may take before it looks whether somebody has interrupted it."""
 AT_ONCE = 4096
 """Classes that a thread's product takes at once."""
 PART = 256
@@ -113,7 +115,8 @@ class Pass:
         """Costs, statistics and gradients."""
         linear, k = self.linear, self.linear.weight.shape[0]
         if not self.wanted and cpu_passing.knows(self.each, linear.whole.hard):
-            self._pass_by()
+            if not self._multiply():
+                self._pass_by()
             return self.costs, {}, [None, None, None]
         chunks, lent = self._chunks(), list[int]()
         if len(chunks) > 1 and (n := self._lendable()) and 1 + len(rest := self._chunks(n)) < len(chunks):
@@ -238,6 +241,29 @@ class Pass:
         numbers = (self.workers - 1) * d
         return numbers if numbers <= k // 16 else 0
 
+    def _multiply(self) -> bool:
+        """The costs alone, by a product of our own; false where BLAS is better, or the memory holds no panel of rows."""
+        linear, (n, d), k = self.linear, self.linear.hidden.shape, self.linear.whole.classes
+        workers = threads() if n * d * k >= WORTH else 1
+        fixed, a_panel = cpu_tiles.bytes_taken(d, workers, linear.itemsize)
+        panels = (linear.memory - fixed) // a_panel
+        if self.wide or not cpu_tiles.fits(n, d, self.dtype) or linear.weight.strides[1] != linear.itemsize or panels < 1:
+            return False
+        self.workers = workers
+        for rows in _blocks(0, n, panels * cpu_tiles.LANES):
+            first = cpu_tiles.Tiles(linear.hidden[rows], linear.target[rows], self.each, linear.whole.weight)
+            seen = [first, *(first.sharing() for _ in range(workers - 1))]
+
+            def multiply(classes: slice, worker: int, seen: list[cpu_tiles.Tiles] = seen) -> None:
+                bias = None if linear.bias is None else linear.bias[classes]
+                seen[worker].multiply(linear.weight[classes], bias, classes.start)
+
+            most = max(1, ONCE // ((rows.stop - rows.start) * d * cpu_tiles.BLOCK)) * cpu_tiles.BLOCK
+            self.share(multiply, _shrinking(k, most, workers, cpu_tiles.BLOCK))
+            first.merge(seen[1:])
+            first.costs(self.costs[rows])
+        return True
+
     def _pass_by(self) -> None:
         """The costs alone: the logits of some classes are made for as many rows as the memory holds, seen, and made over."""
         linear, dtype = self.linear, self.dtype
@@ -252,7 +278,7 @@ class Pass:
             h = np.ascontiguousarray(_wide(linear.hidden[rows], dtype))
             block = pages.empty((self.workers, len(h) * span), dtype) if block is None else block
             seen = [cpu_passing.Passing(linear.target[rows], self.each, linear.whole.weight, dtype) for _ in block]
-            self.share(partial(self._see, h, block, seen), _shrinking(k, span, self.workers))
+            self.share(partial(self._see, h, block, seen), _shrinking(k, span, self.workers, LEAST))
             seen[0].merge(seen[1:])
             seen[0].costs(self.costs[rows])
 
@@ -329,12 +355,12 @@ def _dealt(whole: slice, workers: int, least: int = PART) -> Iterator[slice]:
             yield slice(at, start)
 
 
-def _shrinking(n: int, most: int, workers: int) -> Iterator[slice]:
+def _shrinking(n: int, most: int, workers: int, least: int) -> Iterator[slice]:
     """The parts of range(n), of `most` at first and smaller towards the end, so that all workers end together."""
     start = 0
     while start < n:
         part = (n - start) // (2 * workers)
-        stop = min(n, start + min(most, max(LEAST, part // EVEN * EVEN)))
+        stop = min(n, start + min(most, max(least, part // least * least)))
         yield slice(start, stop)
         start = stop
 
