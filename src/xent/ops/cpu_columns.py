@@ -264,9 +264,13 @@ CALLED: dict[str, Callable[..., Any]] = {
 
 
 @cache
-def gathering(storage: str) -> Kernel:
-    """`_gather` by itself."""
-    return compiled(specialised(_gather, f"gather_{storage}", **_names(storage)), inline=False, freedoms={"contract"})
+def turning(storage: str) -> tuple[Kernel, Kernel]:
+    """`_gather` and `_scatter` by themselves."""
+    gather, scatter = (
+        compiled(specialised(function, f"{name}_{storage}", **_names(storage)), inline=False, freedoms={"contract"})
+        for name, function in (("gather", _gather), ("scatter", _scatter))
+    )
+    return gather, scatter
 
 
 def _names(storage: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Costs of rows whose logits are made where they are seen, 64 rows and a few classes at a time: a product of our own.
+"""Logits of 64 rows and a few classes at a time, by a product of our own, and their costs while they are still in a cache.
 
 BLAS packs the weights, and writes logits that are read once. Here the rows of W are read as they lie, a number at a time for 64
 hidden vectors packed side by side; 24 vectors of logits stay in registers until they are whole, and `BLOCK` classes in the
@@ -47,10 +47,8 @@ class Tiles(cpu_passing.Passing):
 
     def __init__(self, hidden: np.ndarray, target: np.ndarray, options: Options, weight: np.ndarray | None) -> None:
         super().__init__(target, options, weight, hidden.dtype, -(-len(hidden) // LANES) * LANES)
-        n, self.depth = hidden.shape
-        self.packed = aligned(self.carried.shape[1] * self.depth, self.real)
-        pack, _ = _kernels(self.real.__name__)
-        pack(address(hidden), *hidden.strides, n, self.depth, address(self.packed))
+        self.depth = hidden.shape[1]
+        self.packed = packed(hidden, aligned(self.carried.shape[1] * self.depth, self.real))
 
     def sharing(self) -> Tiles:
         """Another of the same rows, for another thread."""
@@ -60,20 +58,41 @@ class Tiles(cpu_passing.Passing):
 
     def multiply(self, matrix: np.ndarray, bias: np.ndarray | None, at: int) -> None:
         """Take in the classes from `at` on: their weights (classes, d), each side by side, and their biases."""
-        real, width = self.real, _width(self.real)
-        room = max(width, min(BLOCK, NEAR // (self.depth * matrix.itemsize)) // width * width)
-        scratch = aligned(FIRST + LANES * BLOCK + width * self.depth, real)
-        bias = None if bias is None else np.ascontiguousarray(bias, real)
-        _kernels(real.__name__)[1](
-            address(matrix), matrix.strides[0], 0 if bias is None else address(bias), at, len(matrix), room, address(self.packed),
-            self.depth, address(self.target), len(self.target), *self.held, address(self.carried), self.carried.shape[1],
-            address(scratch),
+        _, multiplied, _ = _kernels(self.real.__name__)
+        multiplied(
+            *_weights(matrix, bias, self.packed), at, address(self.target), len(self.target), *self.held, address(self.carried),
+            self.carried.shape[1],
         )  # fmt: skip
+
+
+def packed(hidden: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """`to`, filled with hidden vectors in panels of 64; of n·d numbers where n is a multiple of that, of more where it is not."""
+    pack, *_ = _kernels(hidden.dtype.name)
+    pack(address(hidden), *hidden.strides, *hidden.shape, address(to))
+    return to
+
+
+def logits(packed: np.ndarray, matrix: np.ndarray, bias: np.ndarray | None, z: np.ndarray) -> None:
+    """The logits z (rows, classes), side by side in each row, of packed rows by some classes' weights and biases."""
+    _kernels(z.dtype.name)[2](*_weights(matrix, bias, packed), address(z), z.strides[0], len(z))
+
+
+def _weights(matrix: np.ndarray, bias: np.ndarray | None, packed: np.ndarray) -> tuple[Any, ...]:
+    """What every product is told first: weights, biases, classes, how many at once; the packed rows, features; and scratch."""
+    real, (size, d), width = matrix.dtype, matrix.shape, _width(matrix.dtype)
+    room = max(width, min(BLOCK, NEAR // (d * real.itemsize)) // width * width)
+    bias = np.zeros(0, real) if bias is None else np.ascontiguousarray(bias, real)
+    return address(matrix), matrix.strides[0], bias, size, room, address(packed), d, aligned(scratch_size(d), real)
+
+
+def scratch_size(d: int) -> int:
+    """Numbers of scratch for one thread: the rows' own, the logits of a block, and a tile's weights."""
+    return FIRST + LANES * BLOCK + REGISTERS * d
 
 
 def bytes_taken(d: int, workers: int, itemsize: int) -> tuple[int, int]:
     """Memory that the workers take for themselves, and for each 64 rows: packed, and what is carried along."""
-    return itemsize * workers * (FIRST + LANES * BLOCK + REGISTERS * d), itemsize * LANES * (d + 3 * workers)
+    return itemsize * workers * scratch_size(d), itemsize * LANES * (d + 3 * workers)
 
 
 # ── the product ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,7 +130,7 @@ def _tile(real: Any) -> Any:
             sums = [builder.phi(vector) for _ in range(width * vectors)]
             here = builder.add(h, builder.mul(i, whole(LANES * size)))
             hidden = [
-                builder.load(builder.inttoptr(builder.add(here, whole(memory.LINE * v)), vector.as_pointer()), align=memory.LINE)
+                builder.load(builder.inttoptr(builder.add(here, whole(memory.LINE * v)), vector.as_pointer()), align=size)
                 for v in range(vectors)
             ]
             soon = [builder.add(here, whole(memory.LINE * v + 8 * LANES * size)) for v in range(vectors)]
@@ -157,29 +176,47 @@ def _pack(h: Any, h_step: Any, each: Any, n: Any, d: Any, to: Any) -> None:
         gather(h + start * h_step, h_step, each, rows, d, panel)
 
 
-def _multiplied(
-    w: Any, w_step: Any, bias: Any, at: Any, size: Any, room: Any, h: Any, d: Any, y: Any, n: Any, cap: Any, t: Any,
-    carried: Any, places: Any, scratch: Any,
-) -> None:  # fmt: skip
-    """The classes from `at` on, `room` at a time, for all rows."""
-    e, spare = scratch + FIRST * WIDE, scratch + (FIRST + LANES * BLOCK) * WIDE
-    whole = size // WIDTH * WIDTH
-    for i in range(WIDTH * d):
-        poke(spare, i, peek(w + (whole + i // d) * w_step, i % d) if whole + i // d < size else ZERO)
+def _block(w: Any, w_step: Any, bias: Any, size: Any, first: Any, some: Any, panel: Any, d: Any, e: Any) -> None:
+    """Logits of a panel by some classes from `first` on, class by class. The weights of the last few are copied."""
+    spare, whole = e + LANES * BLOCK * WIDE, size // WIDTH * WIDTH
+    if first + some > whole:
+        for i in range(WIDTH * d):
+            poke(spare, i, peek(w + (whole + i // d) * w_step, i % d) if whole + i // d < size else ZERO)
+    for c in range(0, some, WIDTH):
+        here = first + c < whole
+        tile(w + (first + c) * w_step if here else spare, w_step if here else d * WIDE, panel, d, e + c * COLUMN)
+    if len(bias) > 0:
+        for j in range(some):
+            x = bias[first + j]
+            for r in range(LANES):
+                poke(e + j * COLUMN, r, peek(e + j * COLUMN, r) + x)
+
+
+def _logits(w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any, scratch: Any, z: Any, z_row: Any, n: Any) -> None:
+    e = np.int64(scratch.ctypes.data)
     for first in range(0, size, room):
         some = min(room, size - first)
         for row in range(0, n, LANES):
-            for c in range(0, some, WIDTH):
-                here = first + c < whole
-                tile(
-                    w + (first + c) * w_step if here else spare, w_step if here else d * WIDE, h + row * d * WIDE, d,
-                    e + c * COLUMN,
-                )  # fmt: skip
-            if bias != 0:
-                for j in range(some):
-                    x = peek(bias, first + j)
-                    for r in range(LANES):
-                        poke(e + j * COLUMN, r, peek(e + j * COLUMN, r) + x)
+            to, rows = z + row * z_row + first * WIDE, min(LANES, n - row)
+            for r in range(rows):
+                for i in range(0, some * WIDE, LINE):
+                    prefetch_to_write(to + r * z_row + i)
+            block(w, w_step, bias, size, first, some, h + row * d * WIDE, d, e)
+            scatter(e, to, z_row, WIDE, rows, some)
+    poke(e, 0, scratch[0])  # so long Numba must not free it
+
+
+def _multiplied(
+    w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any, scratch: Any,
+    at: Any, y: Any, n: Any, cap: Any, t: Any, carried: Any, places: Any,
+) -> None:  # fmt: skip
+    """The classes from `at` on, `room` at a time, for all rows."""
+    lanes = np.int64(scratch.ctypes.data)
+    e = lanes + FIRST * WIDE
+    for first in range(0, size, room):
+        some = min(room, size - first)
+        for row in range(0, n, LANES):
+            block(w, w_step, bias, size, first, some, h + row * d * WIDE, d, e)
             if cap != ZERO:
                 for i in range(LANES * some):
                     poke(e, i, capped(peek(e, i), cap))
@@ -187,10 +224,10 @@ def _multiplied(
             s, z_t = m + places * WIDE, m + 2 * places * WIDE
             taken(e, at + first, some, y + row * 8, min(LANES, n - row), z_t)
             if t == ONE:
-                if not towards(some, m, s, scratch):
-                    below(some, t, m, s, scratch)
+                if not towards(some, m, s, lanes):
+                    below(some, t, m, s, lanes)
             else:
-                below_divided(some, t, m, s, scratch)
+                below_divided(some, t, m, s, lanes)
 
 
 def _taken(e: Any, first: Any, size: Any, y: Any, rows: Any, z_t: Any) -> None:
@@ -256,19 +293,20 @@ def _below(size: Any, t: Any, m: Any, s: Any, lanes: Any) -> None:
 
 
 @cache
-def _kernels(dtype: str) -> tuple[Kernel, Kernel]:
-    """`_pack` and `_multiplied` for one number type."""
+def _kernels(dtype: str) -> tuple[Kernel, Kernel, Kernel]:
+    """`_pack`, `_multiplied` and `_logits` for one number type."""
+    gather, scatter = cpu_columns.turning(dtype)
     known = cpu_blocks.names(dtype) | {"peek_whole": memory.peek_whole, "tile": _tile(dtype), "WIDTH": _width(dtype)}
-    known |= {"COLUMN": LANES * known["WIDE"], "gather": cpu_columns.gathering(dtype)}
-    functions: dict[str, Callable[..., Any]] = {"taken": _taken, "towards": _towards, "below": _below}
-    for name, function in functions.items():
+    known |= {"COLUMN": LANES * known["WIDE"], "gather": gather, "scatter": scatter}
+    called: list[tuple[str, Callable[..., Any]]] = [("taken", _taken), ("towards", _towards), ("below", _below), ("block", _block)]
+    for name, function in called:
         one = specialised(function, f"{name}_{dtype}", **known, DIVIDED=False)
         known[name] = compiled(one, inline=False, freedoms={"contract"})
     divided = specialised(_below, f"below_divided_{dtype}", **known, DIVIDED=True)
     known["below_divided"] = compiled(divided, inline=False, freedoms={"contract"})
-    pack, multiplied = (
-        compiled(specialised(function, f"{function.__name__}_{dtype}", **known), inline=False, freedoms={"contract"})
-        for function in (_pack, _multiplied)
-    )
     files = __file__, cpu_columns.__file__, cpu_blocks.__file__, memory.__file__
-    return cached(pack, *files), cached(multiplied, *files)
+    pack, multiplied, logits = (
+        cached(compiled(specialised(f, f"{f.__name__}_{dtype}", **known), inline=False, freedoms={"contract"}), *files)
+        for f in (_pack, _multiplied, _logits)
+    )
+    return pack, multiplied, logits

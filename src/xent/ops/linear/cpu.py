@@ -146,7 +146,8 @@ class Pass:
         for stop, width in zip(np.cumsum(widths).tolist(), widths, strict=True):
             memory = self.scratch[: n * width] if lent is None or stop == k else lent[start + n * (stop - width) : start + n * stop]
             spans.append((slice(stop - width, stop), memory.reshape(n, width)))
-        self.share(partial(self._logits, h, spans), _dealt(slice(0, k), self.workers))
+        packed = self._packed(h, out)
+        self.share(partial(self._logits, h, packed, spans), _dealt(slice(0, k), self.workers))
         self._deltas(spans, rows)
         done = 0
         for i, (classes, _) in enumerate(spans):
@@ -163,9 +164,19 @@ class Pass:
             for classes in _blocks(max(these.start, span.start), min(these.stop, span.stop), self.size):
                 yield classes, z[:, classes.start - span.start : classes.stop - span.start]
 
-    def _logits(self, h: np.ndarray, spans: Spans, part: slice, _worker: int) -> None:
+    def _packed(self, h: np.ndarray, out: np.ndarray | None) -> np.ndarray | None:
+        """These rows for a product of our own, in ∂hidden's memory, which is written later; None where BLAS makes the logits."""
+        if out is None or self.workers < 2 or len(h) % cpu_tiles.LANES or not cpu_tiles.fits(*h.shape, self.dtype):
+            return None
+        return cpu_tiles.packed(h, out) if self.linear.weight.strides[1] == self.linear.itemsize else None
+
+    def _logits(self, h: np.ndarray, packed: np.ndarray | None, spans: Spans, part: slice, _worker: int) -> None:
         """The logits of some rows and classes."""
         for classes, z in self._pieces(spans, part):
+            if packed is not None:
+                own = None if self.linear.bias is None else self.linear.bias[classes]
+                cpu_tiles.logits(packed, self.linear.weight[classes], own, z)
+                continue
             w = _wide(self.linear.weight[classes], self.dtype).T
             bias = None if self.linear.bias is None else _wide(self.linear.bias[classes], self.dtype)
             if bias is not None and self.workers > 1:
@@ -285,7 +296,7 @@ class Pass:
     def _see(self, h: np.ndarray, block: np.ndarray, seen: list[Any], classes: slice, worker: int) -> None:
         """Some classes pass by."""
         z = block[worker, : len(h) * (classes.stop - classes.start)].reshape(len(h), -1)
-        self._logits(h, [(classes, z)], classes, worker)
+        self._logits(h, None, [(classes, z)], classes, worker)
         seen[worker].see(z, classes.start, self.workers > 1)
 
     def _lendable(self) -> int:
@@ -319,7 +330,8 @@ class Pass:
     def _numbers(self, spans: bool = False) -> int:
         """How many numbers the memory holds beside the kernel's scratch, and what tells it of spans."""
         linear, (k, d) = self.linear, self.linear.weight.shape
-        scratch = threads() * cpu_rows.scratch_size(k, not linear.whole.hard, spans) + (self.size * d if self.wide else 0)
+        scratch = max(cpu_rows.scratch_size(k, not linear.whole.hard, spans), cpu_tiles.scratch_size(d) if not self.wide else 0)
+        scratch = threads() * scratch + (self.size * d if self.wide else 0)
         return (linear.memory - (24 * -(-k // cpu.UNIT) if spans else 0)) // linear.itemsize - scratch
 
     def _chunks(self, first: int = 0) -> list[slice]:
