@@ -1,8 +1,7 @@
-"""Logits of 64 rows and a few classes at a time, by a product of our own, and their costs while they are still in a cache.
+"""Costs of rows whose logits are made where they are seen, 64 rows and a few classes at a time, and are gone.
 
-BLAS packs the weights, and writes logits that are read once. Here the rows of W are read as they lie, a number at a time for 64
-hidden vectors packed side by side; 24 vectors of logits stay in registers until they are whole, and `BLOCK` classes in the
-first-level cache until their exponentials are summed. What is carried along, and the options, are those of `cpu_passing`.
+The logits of a block stay in the first-level cache until their exponentials are summed: none is ever written to memory. They come
+of our own product; what is carried along, and the options, are those of `cpu_passing`.
 Names that are not defined here (peek, exp_towards, …) are filled in by `specialised`.
 """
 
@@ -13,33 +12,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from xent import memory
 from xent.kernels import Kernel, cached, compiled, specialised
 from xent.memory import address, aligned
-from xent.ops import cpu_blocks, cpu_columns, cpu_passing
+from xent.ops import cpu_passing, cpu_product
+from xent.ops.cpu_product import LANES
 from xent.ops.options import Options
 
-LANES = cpu_columns.LANES
-"""Rows of a panel."""
-BLOCK = 96
-"""Classes whose logits are held at once, at most."""
-NEAR = 3 << 17
-"""Bytes of the weights that are used by one panel of rows after the other: they stay in the second-level cache."""
-PANEL = 1 << 20
-"""Bytes of 64 hidden vectors that can be read from there as fast as they are used."""
 SUM, GREATEST, BASE, FIRST = range(0, 4 * LANES, LANES)
 """Where the rows' own numbers stand in scratch, before the logits."""
-REGISTERS = 24
-"""Vectors of 64 bytes that a tile takes: of the 32 that there are, the others hold what is multiplied."""
 
 
 def fits(n: int, d: int, dtype: Any) -> bool:
-    """Whether n hidden vectors of d numbers go this way: in wide vectors, and few rows that only fill up the last 64."""
-    return memory.WIDE and 0 < d * LANES * np.dtype(dtype).itemsize <= PANEL and -n % LANES <= n // 16
+    """Whether n hidden vectors of d numbers go this way: few rows only fill up the last 64."""
+    return cpu_product.fits(d, dtype) and -n % LANES <= n // 16
 
 
 class Tiles(cpu_passing.Passing):
@@ -47,8 +34,7 @@ class Tiles(cpu_passing.Passing):
 
     def __init__(self, hidden: np.ndarray, target: np.ndarray, options: Options, weight: np.ndarray | None) -> None:
         super().__init__(target, options, weight, hidden.dtype, -(-len(hidden) // LANES) * LANES)
-        self.depth = hidden.shape[1]
-        self.packed = packed(hidden, aligned(self.carried.shape[1] * self.depth, self.real))
+        self.packed = cpu_product.packed(hidden, aligned(self.carried.shape[1] * hidden.shape[1], self.real))
 
     def sharing(self) -> Tiles:
         """Another of the same rows, for another thread."""
@@ -58,165 +44,31 @@ class Tiles(cpu_passing.Passing):
 
     def multiply(self, matrix: np.ndarray, bias: np.ndarray | None, at: int) -> None:
         """Take in the classes from `at` on: their weights (classes, d), each side by side, and their biases."""
-        _, multiplied, _ = _kernels(self.real.__name__)
-        multiplied(
-            *_weights(matrix, bias, self.packed), at, address(self.target), len(self.target), *self.held, address(self.carried),
-            self.carried.shape[1],
+        *what, scratch = cpu_product.weights(matrix, bias, self.packed)
+        _kernel(self.real.__name__)(
+            *what, scratch, np.empty(FIRST, self.real), at, address(self.target), len(self.target), *self.held,
+            address(self.carried), self.carried.shape[1],
         )  # fmt: skip
-
-
-def packed(hidden: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """`to`, filled with hidden vectors in panels of 64; of n·d numbers where n is a multiple of that, of more where it is not."""
-    pack, *_ = _kernels(hidden.dtype.name)
-    pack(address(hidden), *hidden.strides, *hidden.shape, address(to))
-    return to
-
-
-def logits(packed: np.ndarray, matrix: np.ndarray, bias: np.ndarray | None, z: np.ndarray) -> None:
-    """The logits z (rows, classes), side by side in each row, of packed rows by some classes' weights and biases."""
-    _kernels(z.dtype.name)[2](*_weights(matrix, bias, packed), address(z), z.strides[0], len(z))
-
-
-def _weights(matrix: np.ndarray, bias: np.ndarray | None, packed: np.ndarray) -> tuple[Any, ...]:
-    """What every product is told first: weights, biases, classes, how many at once; the packed rows, features; and scratch."""
-    real, (size, d), width = matrix.dtype, matrix.shape, _width(matrix.dtype)
-    room = max(width, min(BLOCK, NEAR // (d * real.itemsize)) // width * width)
-    bias = np.zeros(0, real) if bias is None else np.ascontiguousarray(bias, real)
-    return address(matrix), matrix.strides[0], bias, size, room, address(packed), d, aligned(scratch_size(d), real)
-
-
-def scratch_size(d: int) -> int:
-    """Numbers of scratch for one thread: the rows' own, the logits of a block, and a tile's weights."""
-    return FIRST + LANES * BLOCK + REGISTERS * d
 
 
 def bytes_taken(d: int, workers: int, itemsize: int) -> tuple[int, int]:
     """Memory that the workers take for themselves, and for each 64 rows: packed, and what is carried along."""
-    return itemsize * workers * scratch_size(d), itemsize * LANES * (d + 3 * workers)
-
-
-# ── the product ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _width(real: Any) -> int:
-    """The classes of a tile."""
-    return REGISTERS * memory.LINE // (LANES * int(np.dtype(real).itemsize))
-
-
-def _tile(real: Any) -> Any:
-    size, width = np.dtype(real).itemsize, _width(real)
-    vectors, lanes = LANES * size // memory.LINE, memory.LINE // size
-    number = ir.FloatType() if size == 4 else ir.DoubleType()
-    vector, whole, short, byte = ir.VectorType(number, lanes), ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
-
-    @intrinsic
-    def tile(typing: Any, w: Any, w_step: Any, h: Any, depth: Any, out: Any) -> Any:
-        """`width` rows of weights, `w_step` bytes apart, times a panel of hidden vectors, class by class to `out`."""
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            w, w_step, h, depth, out = args
-            before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{8 * size}"
-            )
-            ask = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(ir.VoidType(), [byte, short, short, short]), "llvm.prefetch.p0i8"
-            )
-            rows = [builder.add(w, builder.mul(w_step, whole(i))) for i in range(width + 1)]
-            builder.branch(loop)
-
-            builder.position_at_end(loop)
-            i = builder.phi(whole)
-            sums = [builder.phi(vector) for _ in range(width * vectors)]
-            here = builder.add(h, builder.mul(i, whole(LANES * size)))
-            hidden = [
-                builder.load(builder.inttoptr(builder.add(here, whole(memory.LINE * v)), vector.as_pointer()), align=size)
-                for v in range(vectors)
-            ]
-            soon = [builder.add(here, whole(memory.LINE * v + 8 * LANES * size)) for v in range(vectors)]
-            for place in [*soon, builder.add(rows[-1], builder.mul(i, whole(width * size)))]:  # and the next tile's weights
-                builder.call(ask, [builder.inttoptr(place, byte), short(0), short(3), short(1)])
-            more = []
-            for c in range(width):
-                x = builder.load(
-                    builder.inttoptr(builder.add(rows[c], builder.mul(i, whole(size))), number.as_pointer()), align=size
-                )
-                many = builder.insert_element(ir.Constant(vector, ir.Undefined), x, short(0))
-                many = builder.shuffle_vector(many, many, ir.Constant(ir.VectorType(short, lanes), [0] * lanes))
-                more += [builder.call(multiply_add, [many, hidden[v], sums[c * vectors + v]]) for v in range(vectors)]
-            next_one = builder.add(i, whole(1))
-            i.add_incoming(whole(0), before)
-            i.add_incoming(next_one, loop)
-            for total, with_more in zip(sums, more, strict=True):
-                total.add_incoming(ir.Constant(vector, [0.0] * lanes), before)
-                total.add_incoming(with_more, loop)
-            builder.cbranch(builder.icmp_signed("<", next_one, depth), loop, after)
-
-            builder.position_at_end(after)
-            for v, total in enumerate(more):
-                place = builder.inttoptr(builder.add(out, whole(memory.LINE * v)), vector.as_pointer())
-                builder.store(total, place, align=memory.LINE)
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 5), generate
-
-    return tile
+    return itemsize * workers * (FIRST + cpu_product.SCRATCH), itemsize * LANES * (d + 3 * workers)
 
 
 # ── the loops ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pack(h: Any, h_step: Any, each: Any, n: Any, d: Any, to: Any) -> None:
-    """Hidden vectors in panels of LANES, number by number; 0 in what is left of the last one."""
-    for start in range(0, n, LANES):
-        rows, panel = min(LANES, n - start), to + start * d * WIDE
-        if rows < LANES:
-            for i in range(LANES * d):
-                poke(panel, i, ZERO)
-        gather(h + start * h_step, h_step, each, rows, d, panel)
-
-
-def _block(w: Any, w_step: Any, bias: Any, size: Any, first: Any, some: Any, panel: Any, d: Any, e: Any) -> None:
-    """Logits of a panel by some classes from `first` on, class by class. The weights of the last few are copied."""
-    spare, whole = e + LANES * BLOCK * WIDE, size // WIDTH * WIDTH
-    if first + some > whole:
-        for i in range(WIDTH * d):
-            poke(spare, i, peek(w + (whole + i // d) * w_step, i % d) if whole + i // d < size else ZERO)
-    for c in range(0, some, WIDTH):
-        here = first + c < whole
-        tile(w + (first + c) * w_step if here else spare, w_step if here else d * WIDE, panel, d, e + c * COLUMN)
-    if len(bias) > 0:
-        for j in range(some):
-            x = bias[first + j]
-            for r in range(LANES):
-                poke(e + j * COLUMN, r, peek(e + j * COLUMN, r) + x)
-
-
-def _logits(w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any, scratch: Any, z: Any, z_row: Any, n: Any) -> None:
-    e = np.int64(scratch.ctypes.data)
-    for first in range(0, size, room):
-        some = min(room, size - first)
-        for row in range(0, n, LANES):
-            to, rows = z + row * z_row + first * WIDE, min(LANES, n - row)
-            for r in range(rows):
-                for i in range(0, some * WIDE, LINE):
-                    prefetch_to_write(to + r * z_row + i)
-            block(w, w_step, bias, size, first, some, h + row * d * WIDE, d, e)
-            scatter(e, to, z_row, WIDE, rows, some)
-    poke(e, 0, scratch[0])  # so long Numba must not free it
-
-
 def _multiplied(
     w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any, scratch: Any,
-    at: Any, y: Any, n: Any, cap: Any, t: Any, carried: Any, places: Any,
+    own: Any, at: Any, y: Any, n: Any, cap: Any, t: Any, carried: Any, places: Any,
 ) -> None:  # fmt: skip
     """The classes from `at` on, `room` at a time, for all rows."""
-    lanes = np.int64(scratch.ctypes.data)
-    e = lanes + FIRST * WIDE
+    e, lanes = np.int64(scratch.ctypes.data), np.int64(own.ctypes.data)
     for first in range(0, size, room):
         some = min(room, size - first)
         for row in range(0, n, LANES):
-            block(w, w_step, bias, size, first, some, h + row * d * WIDE, d, e)
+            block(w, w_step, bias, first, some, h + row * d * WIDE, d, e)
             if cap != ZERO:
                 for i in range(LANES * some):
                     poke(e, i, capped(peek(e, i), cap))
@@ -224,10 +76,11 @@ def _multiplied(
             s, z_t = m + places * WIDE, m + 2 * places * WIDE
             taken(e, at + first, some, y + row * 8, min(LANES, n - row), z_t)
             if t == ONE:
-                if not towards(some, m, s, lanes):
-                    below(some, t, m, s, lanes)
+                if not towards(e, some, m, s, lanes):
+                    below(e, some, t, m, s, lanes)
             else:
-                below_divided(some, t, m, s, lanes)
+                below_divided(e, some, t, m, s, lanes)
+    poke(e, 0, scratch[0] + own[0])  # so long Numba must not free them
 
 
 def _taken(e: Any, first: Any, size: Any, y: Any, rows: Any, z_t: Any) -> None:
@@ -244,15 +97,14 @@ def _taken(e: Any, first: Any, size: Any, y: Any, rows: Any, z_t: Any) -> None:
                 poke(e + pivot * COLUMN, r, NINF)
 
 
-def _towards(size: Any, m: Any, s: Any, lanes: Any) -> Any:
-    """Take in the logits in `lanes`, measured against the greatest so far; false, and nothing done, where one is far beyond it."""
+def _towards(e: Any, size: Any, m: Any, s: Any, lanes: Any) -> Any:
+    """Take in the logits, measured against the greatest so far; false, and nothing done, where one is far beyond it."""
     for r in range(LANES):
         poke(lanes, SUM + r, ZERO)
         poke(lanes, GREATEST + r, peek(m, r))
     for j in range(size):
-        at = FIRST + j * LANES
         for r in range(LANES):
-            x = peek(lanes, at + r)
+            x = peek(e + j * COLUMN, r)
             high, low = gap(x, peek(m, r))
             poke(lanes, SUM + r, peek(lanes, SUM + r) + exp_towards(high, low))
             poke(lanes, GREATEST + r, larger(peek(lanes, GREATEST + r), x))
@@ -269,13 +121,13 @@ def _towards(size: Any, m: Any, s: Any, lanes: Any) -> Any:
     return True
 
 
-def _below(size: Any, t: Any, m: Any, s: Any, lanes: Any) -> None:
-    """Take in the logits in `lanes`, measured against the greatest of all, these included."""
+def _below(e: Any, size: Any, t: Any, m: Any, s: Any, lanes: Any) -> None:
+    """Take in the logits, measured against the greatest of all, these included."""
     for r in range(LANES):
         poke(lanes, GREATEST + r, peek(m, r))
     for j in range(size):
         for r in range(LANES):
-            poke(lanes, GREATEST + r, larger(peek(lanes, GREATEST + r), peek(lanes, FIRST + j * LANES + r)))
+            poke(lanes, GREATEST + r, larger(peek(lanes, GREATEST + r), peek(e + j * COLUMN, r)))
     for r in range(LANES):
         before, top = peek(m, r), peek(lanes, GREATEST + r)
         base = top if top > NINF else ZERO
@@ -285,28 +137,21 @@ def _below(size: Any, t: Any, m: Any, s: Any, lanes: Any) -> None:
         poke(m, r, top)
         poke(lanes, BASE + r, base)
     for j in range(size):
-        at = FIRST + j * LANES
         for r in range(LANES):
-            apart = gap(peek(lanes, at + r), peek(lanes, BASE + r))
+            apart = gap(peek(e + j * COLUMN, r), peek(lanes, BASE + r))
             high, low = divided(*apart, t) if DIVIDED else apart
             poke(s, r, peek(s, r) + exp_below(high, low))
 
 
 @cache
-def _kernels(dtype: str) -> tuple[Kernel, Kernel, Kernel]:
-    """`_pack`, `_multiplied` and `_logits` for one number type."""
-    gather, scatter = cpu_columns.turning(dtype)
-    known = cpu_blocks.names(dtype) | {"peek_whole": memory.peek_whole, "tile": _tile(dtype), "WIDTH": _width(dtype)}
-    known |= {"COLUMN": LANES * known["WIDE"], "gather": gather, "scatter": scatter}
-    called: list[tuple[str, Callable[..., Any]]] = [("taken", _taken), ("towards", _towards), ("below", _below), ("block", _block)]
-    for name, function in called:
-        one = specialised(function, f"{name}_{dtype}", **known, DIVIDED=False)
+def _kernel(dtype: str) -> Kernel:
+    """`_multiplied` for one number type."""
+    known = cpu_product.names(dtype) | {"peek_whole": memory.peek_whole}
+    called: list[tuple[str, Callable[..., Any], bool]] = [
+        ("taken", _taken, False), ("towards", _towards, False), ("below", _below, False), ("below_divided", _below, True),
+    ]  # fmt: skip
+    for name, function, divided in called:
+        one = specialised(function, f"{name}_{dtype}", **known, DIVIDED=divided)
         known[name] = compiled(one, inline=False, freedoms={"contract"})
-    divided = specialised(_below, f"below_divided_{dtype}", **known, DIVIDED=True)
-    known["below_divided"] = compiled(divided, inline=False, freedoms={"contract"})
-    files = __file__, cpu_columns.__file__, cpu_blocks.__file__, memory.__file__
-    pack, multiplied, logits = (
-        cached(compiled(specialised(f, f"{f.__name__}_{dtype}", **known), inline=False, freedoms={"contract"}), *files)
-        for f in (_pack, _multiplied, _logits)
-    )
-    return pack, multiplied, logits
+    multiplied = compiled(specialised(_multiplied, f"multiplied_{dtype}", **known), inline=False, freedoms={"contract"})
+    return cached(multiplied, __file__, *cpu_product.FILES)

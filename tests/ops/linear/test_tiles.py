@@ -9,7 +9,7 @@ import pytest
 
 import xent
 from xent import memory
-from xent.ops import cpu_tiles
+from xent.ops import cpu_product, cpu_tiles
 from xent.ops.linear.inputs import MEMORY
 
 pytestmark = pytest.mark.skipif(not memory.WIDE, reason="this processor has no vectors of 64 bytes")
@@ -110,6 +110,26 @@ def test_within_the_memory(panels, multiplied, monkeypatch):
     assert cost == pytest.approx(by_the_logits(h, w, y), rel=1e-5)
     assert peak <= allowed + 2**16  # costs, options and the like
     assert sum(at == 0 for at, _ in multiplied) == (0 if not panels else -(-n // (64 * panels)))
+
+
+@pytest.mark.parametrize("dtype", NEAR)
+@pytest.mark.parametrize("size", [(128, 64, 5000), (256, 30, 20_001), (100, 30, 5000)], ids=str)
+def test_the_logits_whose_gradient_is_wanted(size, dtype, monkeypatch):
+    """Of chunks of whole panels; in spans too, and of any number of classes. By BLAS otherwise: the same."""
+    h, w, y, b = drawn(*size, dtype, scale=size[1] ** -0.25)
+    monkeypatch.setattr("xent.ops.linear.cpu.threads", lambda: 2)
+    monkeypatch.setattr("xent.ops.linear.cpu.WORTH", 0)
+    made, logits = [], cpu_product.logits
+    monkeypatch.setattr(cpu_product, "logits", lambda p, m, bias, z: made.append(z.shape) or logits(p, m, bias, z))
+    z = h.astype("float64") @ w.astype("float64").T
+    for bias in (None, b):
+        cost, delta = xent.cross_entropy_and_grad(z if bias is None else z + bias, y, z_loss=0.1, softcap=4.0)
+        found, grads = xent.linear_cross_entropy_and_grad(h, w, y, bias, z_loss=0.1, softcap=4.0, memory=2**23)
+        assert found == pytest.approx(cost, rel=NEAR[dtype]["rtol"])
+        for ours, true in zip(grads, (delta @ w, delta.T @ h, delta.sum(axis=0)), strict=True):
+            if ours is not None:
+                np.testing.assert_allclose(ours, true, rtol=0, atol=NEAR[dtype]["atol"] * np.abs(true).max())
+    assert bool(made) == (size[0] % 64 == 0)
 
 
 def test_every_class_once_and_few_rows_by_blas(multiplied):

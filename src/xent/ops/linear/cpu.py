@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from xent.arrays import Array
-from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_rows, cpu_tiles, pages
+from xent.ops import cpu, cpu_blocks, cpu_passing, cpu_product, cpu_rows, cpu_tiles, pages
+from xent.ops.cpu_product import LANES
 from xent.ops.inputs import check_values
 from xent.ops.linear import blas, plain
 from xent.ops.linear.inputs import Linear
@@ -80,6 +81,10 @@ class Pass:
         self.wrong, self.numbers, self._scratch = False, 0, np.empty(0, self.dtype)
         self.size = AT_ONCE if workers > 1 else k
         """Classes that a product takes at once, or whose weights are held in float32 at a time."""
+        scratch = threads() * cpu_product.SCRATCH * linear.itemsize
+        self.ours = workers > 1 and n >= LANES and cpu_product.fits(d, self.dtype) and 8 * scratch <= linear.memory
+        """Whether the product that makes the logits may be our own: not where its scratch would be much of the memory."""
+        self.ours &= not self.wide and linear.weight.strides[1] == linear.itemsize
         if self.wide:
             self.size = max(1, min(BLOCK, linear.memory // 4) // (max(d, 1) * self.dtype.itemsize))
 
@@ -166,16 +171,14 @@ class Pass:
 
     def _packed(self, h: np.ndarray, out: np.ndarray | None) -> np.ndarray | None:
         """These rows for a product of our own, in ∂hidden's memory, which is written later; None where BLAS makes the logits."""
-        if out is None or self.workers < 2 or len(h) % cpu_tiles.LANES or not cpu_tiles.fits(*h.shape, self.dtype):
-            return None
-        return cpu_tiles.packed(h, out) if self.linear.weight.strides[1] == self.linear.itemsize else None
+        return cpu_product.packed(h, out) if self.ours and out is not None and len(h) % LANES == 0 else None
 
     def _logits(self, h: np.ndarray, packed: np.ndarray | None, spans: Spans, part: slice, _worker: int) -> None:
         """The logits of some rows and classes."""
         for classes, z in self._pieces(spans, part):
             if packed is not None:
                 own = None if self.linear.bias is None else self.linear.bias[classes]
-                cpu_tiles.logits(packed, self.linear.weight[classes], own, z)
+                cpu_product.logits(packed, self.linear.weight[classes], own, z)
                 continue
             w = _wide(self.linear.weight[classes], self.dtype).T
             bias = None if self.linear.bias is None else _wide(self.linear.bias[classes], self.dtype)
@@ -261,7 +264,7 @@ class Pass:
         if self.wide or not cpu_tiles.fits(n, d, self.dtype) or linear.weight.strides[1] != linear.itemsize or panels < 1:
             return False
         self.workers = workers
-        for rows in _blocks(0, n, panels * cpu_tiles.LANES):
+        for rows in _blocks(0, n, panels * LANES):
             first = cpu_tiles.Tiles(linear.hidden[rows], linear.target[rows], self.each, linear.whole.weight)
             seen = [first, *(first.sharing() for _ in range(workers - 1))]
 
@@ -269,8 +272,8 @@ class Pass:
                 bias = None if linear.bias is None else linear.bias[classes]
                 seen[worker].multiply(linear.weight[classes], bias, classes.start)
 
-            most = max(1, ONCE // ((rows.stop - rows.start) * d * cpu_tiles.BLOCK)) * cpu_tiles.BLOCK
-            self.share(multiply, _shrinking(k, most, workers, cpu_tiles.BLOCK))
+            most = max(1, ONCE // ((rows.stop - rows.start) * d * cpu_product.BLOCK)) * cpu_product.BLOCK
+            self.share(multiply, _shrinking(k, most, workers, cpu_product.BLOCK))
             first.merge(seen[1:])
             first.costs(self.costs[rows])
         return True
@@ -330,7 +333,7 @@ class Pass:
     def _numbers(self, spans: bool = False) -> int:
         """How many numbers the memory holds beside the kernel's scratch, and what tells it of spans."""
         linear, (k, d) = self.linear, self.linear.weight.shape
-        scratch = max(cpu_rows.scratch_size(k, not linear.whole.hard, spans), cpu_tiles.scratch_size(d) if not self.wide else 0)
+        scratch = max(cpu_rows.scratch_size(k, not linear.whole.hard, spans), cpu_product.SCRATCH if self.ours else 0)
         scratch = threads() * scratch + (self.size * d if self.wide else 0)
         return (linear.memory - (24 * -(-k // cpu.UNIT) if spans else 0)) // linear.itemsize - scratch
 
