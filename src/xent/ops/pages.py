@@ -127,9 +127,11 @@ def _piece(size: int) -> _Piece | None:
         piece = _Piece(-1, -(-room // page) * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, ValueError, OverflowError):
         return None
+    start = int(np.frombuffer(piece, np.uint8).ctypes.data)
     if page == HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
         piece.madvise(mmap.MADV_HUGEPAGE)
-    start = int(np.frombuffer(piece, np.uint8).ctypes.data)
+        last = -start % page + (ASIDE + size) // page * page
+        piece.madvise(mmap.MADV_NOHUGEPAGE, last, len(piece) - last)  # which is not all needed
     piece.skip = -start % page + ASIDE
     _pieces[start + piece.skip] = piece
     return piece
