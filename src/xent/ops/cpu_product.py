@@ -28,6 +28,8 @@ REGISTERS = 24
 """Vectors of 64 bytes that a tile takes: of the 32 that there are, the others hold what is multiplied."""
 BLOCK = 96
 """Classes that are made at once, at most: whole tiles."""
+SCRATCH = LANES * BLOCK
+"""Numbers of scratch for one thread: the logits of a block."""
 NEAR = 3 << 17
 """Bytes of the weights that are used by one panel of rows after the other: they stay in the second-level cache."""
 PANEL = 1 << 20
@@ -55,11 +57,8 @@ def weights(matrix: np.ndarray, bias: np.ndarray | None, packed: np.ndarray) -> 
     real, (size, d), width = matrix.dtype, matrix.shape, _width(matrix.dtype)
     room = max(width, min(BLOCK, NEAR // (d * real.itemsize)) // width * width)
     bias = np.zeros(0, real) if bias is None else np.ascontiguousarray(bias, real)
-    return address(matrix), matrix.strides[0], bias, size, room, address(packed), d, aligned(LANES * BLOCK, real)
+    return address(matrix), matrix.strides[0], bias, size, room, address(packed), d, aligned(SCRATCH, real)
 
-
-SCRATCH = LANES * BLOCK
-"""Numbers of scratch for one thread: the logits of a block."""
 
 # ── a tile ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -164,7 +163,6 @@ def _logits(w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any
                     prefetch_to_write(to + r * z_row + i)
             block(w, w_step, bias, first, some, h + row * d * WIDE, d, e)
             scatter(e, to, z_row, WIDE, rows, some)
-    poke(e, 0, scratch[0])  # so long Numba must not free it
 
 
 @cache

@@ -80,7 +80,6 @@ def _multiplied(
                     below(e, some, t, m, s, lanes)
             else:
                 below_divided(e, some, t, m, s, lanes)
-    poke(e, 0, scratch[0] + own[0])  # so long Numba must not free them
 
 
 def _taken(e: Any, first: Any, size: Any, y: Any, rows: Any, z_t: Any) -> None:
