@@ -2,7 +2,7 @@
 
 At 32 rows of 10 classes the loops of `cpu_columns` take a few microseconds, and everything around them in Python ten times that.
 Here the whole call is compiled, around the very same loops: class indices, weights, smoothing and z-loss, reduced by mean, sum or
-none. The sum over the rows is compensated, in float64.
+none. The sum over the rows is taken in float64, and compensated where the costs are float64 too.
 """
 
 from __future__ import annotations

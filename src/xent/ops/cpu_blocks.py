@@ -159,15 +159,9 @@ def _load_capped(z: Any, n: Any, width: Any, cap: Any, to: Any) -> Any:
 
 
 def _ahead(z: Any, bytes: Any) -> None:
-    """The next block is asked for while this one is worked on."""
+    """The next block is asked for while this one is worked on; `ahead_to_write`: memory that is about to be written."""
     for i in range(0, bytes, LINE):
         prefetch(z + i)
-
-
-def _ahead_to_write(g: Any, bytes: Any) -> None:
-    """And so is the memory of this block's gradient."""
-    for i in range(0, bytes, LINE):
-        prefetch_to_write(g + i)
 
 
 def _exponentials(v: Any, base: Any, width: Any, e: Any) -> Any:
@@ -308,8 +302,7 @@ INLINED: dict[str, Callable[..., Any]] = {
 CALLED: dict[str, Callable[..., Any]] = {
     "exp_of_gap": _exp_of_gap, "settled": _settled,
     "power_of_gap": _power_of_gap, "phi": _phi, "load": _load, "load_capped": _load_capped,
-    "ahead": _ahead, "ahead_to_write": _ahead_to_write,
-    "exponentials": _exponentials, "exponentials_divided": _exponentials_divided, "spread": _spread,
+    "ahead": _ahead, "exponentials": _exponentials, "exponentials_divided": _exponentials_divided, "spread": _spread,
     "against": _against, "take": _take, "first": _first, "scaled": _scaled, "products": _products, "less": _less,
     "less_spread": _less_spread, "times_slope": _times_slope, "filled": _filled,
     "no_statistics": _no_statistics, "surveyed": _surveyed,
@@ -325,8 +318,7 @@ def names(storage: str) -> dict[str, Any]:
     real = known["real"]
     known |= {"peek": inner.peek, "poke": inner.poke, "WIDE": inner.SIZE, "SIZE": outer.SIZE}
     known |= {"peek_z": outer.peek, "poke_g": outer.poke, "stream": outer.stream, "LINE": memory.LINE}
-    known |= {"prefetch": memory.prefetch, "prefetch_to_write": memory.prefetch_to_write}
-    known |= {"larger": memory.larger, "fused": memory.fused}
+    known |= {"prefetch": memory.prefetch, "larger": memory.larger, "fused": memory.fused}
     known |= {
         "ZERO": real(0),
         "ONE": real(1),
@@ -350,4 +342,6 @@ def names(storage: str) -> dict[str, Any]:
         known[name] = compiled(specialised(function, f"{name}_{storage}", **of_gaps), freedoms=())
     for name, function in CALLED.items():
         known[name] = compiled(specialised(function, f"{name}_{storage}", **known), inline=False, freedoms={"contract"})
+    to_write = specialised(_ahead, f"ahead_to_write_{storage}", **known | {"prefetch": memory.prefetch_to_write})
+    known["ahead_to_write"] = compiled(to_write, inline=False, freedoms=())
     return known

@@ -37,7 +37,7 @@ PANEL = 1 << 20
 
 
 def fits(d: int, dtype: Any) -> bool:
-    """Whether products of d features go this way."""
+    """Whether a product of d features goes this way."""
     return bool(memory.WIDE and 0 < d * LANES * np.dtype(dtype).itemsize <= PANEL)
 
 
@@ -159,8 +159,7 @@ def _logits(w: Any, w_step: Any, bias: Any, size: Any, room: Any, h: Any, d: Any
         for row in range(0, n, LANES):
             to, rows = z + row * z_row + first * WIDE, min(LANES, n - row)
             for r in range(rows):
-                for i in range(0, some * WIDE, LINE):
-                    prefetch_to_write(to + r * z_row + i)
+                ahead_to_write(to + r * z_row, some * WIDE)
             block(w, w_step, bias, first, some, h + row * d * WIDE, d, e)
             scatter(e, to, z_row, WIDE, rows, some)
 

@@ -24,9 +24,9 @@ SUM, GREATEST, BASE, FIRST = range(0, 4 * LANES, LANES)
 """Where the rows' own numbers stand in scratch, before the logits."""
 
 
-def fits(n: int, d: int, dtype: Any) -> bool:
-    """Whether n hidden vectors of d numbers go this way: few rows only fill up the last 64."""
-    return cpu_product.fits(d, dtype) and -n % LANES <= n // 16
+def fits(n: int) -> bool:
+    """Whether n rows go this way, if `cpu_product.fits` their features: few rows only fill up the last 64."""
+    return -n % LANES <= n // 16
 
 
 class Tiles(cpu_passing.Passing):

@@ -129,9 +129,10 @@ def _piece(size: int) -> _Piece | None:
         return None
     start = int(np.frombuffer(piece, np.uint8).ctypes.data)
     if page == HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        piece.madvise(mmap.MADV_HUGEPAGE)
         last = -start % page + (ASIDE + size) // page * page
-        piece.madvise(mmap.MADV_NOHUGEPAGE, last, len(piece) - last)  # which is not all needed
+        with contextlib.suppress(OSError):  # a system without them
+            piece.madvise(mmap.MADV_HUGEPAGE)
+            piece.madvise(mmap.MADV_NOHUGEPAGE, last, len(piece) - last)  # which is not all needed
     piece.skip = -start % page + ASIDE
     _pieces[start + piece.skip] = piece
     return piece

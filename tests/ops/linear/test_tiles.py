@@ -143,6 +143,6 @@ def test_every_class_once_and_few_rows_by_blas(multiplied):
     for rows in (1, 40, 65, 100):
         xent.linear_cross_entropy(h[:rows], w, y[:rows])
     assert not multiplied
-    assert not cpu_tiles.fits(64, 100_000, "float32")
-    assert cpu_tiles.fits(64, 4096, "float32")
+    assert not cpu_product.fits(100_000, "float32")
+    assert cpu_product.fits(4096, "float32")
     assert cpu_tiles.bytes_taken(4096, 64, 4)[0] + cpu_tiles.bytes_taken(4096, 64, 4)[1] < MEMORY

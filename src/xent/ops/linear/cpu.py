@@ -1,8 +1,8 @@
-"""The fused twin of `linear.plain` for NumPy arrays: BLAS makes the logits of a chunk, the fused kernel turns them into δ in place.
+"""The fused twin of `linear.plain` for NumPy arrays: a product makes the logits of a chunk, the fused kernel turns them into δ.
 
-The products are written where they belong, and what ∂W gains with each chunk is added to it. Where the memory holds few rows, that
-of ∂W, which is written last, holds logits as well. 16-bit arrays pass through float32, a chunk of rows and a block of classes at
-a time.
+The first product is our own where it can be (`cpu_product`), else BLAS's, as those of the gradient are. These stand where they
+belong, and what ∂W gains with each chunk is added to it. Where the memory holds few rows, that of ∂W, which is written last, holds
+logits as well. 16-bit arrays pass through float32, a chunk of rows and a block of classes at a time.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ class Pass:
         self.size = AT_ONCE if workers > 1 else k
         """Classes that a product takes at once, or whose weights are held in float32 at a time."""
         scratch = threads() * cpu_product.SCRATCH * linear.itemsize
-        self.ours = workers > 1 and n >= LANES and cpu_product.fits(d, self.dtype) and 8 * scratch <= linear.memory
-        """Whether the product that makes the logits may be our own: not where its scratch would be much of the memory."""
-        self.ours &= not self.wide and linear.weight.strides[1] == linear.itemsize
+        self.readable = not self.wide and cpu_product.fits(d, self.dtype) and linear.weight.strides[1] == linear.itemsize
+        """Whether the product that makes the logits may be our own."""
+        self.ours = self.readable and workers > 1 and n >= LANES and 8 * scratch <= linear.memory
+        """And is, where gradients are wanted: its scratch is not much of the memory."""
         if self.wide:
             self.size = max(1, min(BLOCK, linear.memory // 4) // (max(d, 1) * self.dtype.itemsize))
 
@@ -261,7 +262,7 @@ class Pass:
         workers = threads() if n * d * k >= WORTH else 1
         fixed, a_panel = cpu_tiles.bytes_taken(d, workers, linear.itemsize)
         panels = (linear.memory - fixed) // a_panel
-        if self.wide or not cpu_tiles.fits(n, d, self.dtype) or linear.weight.strides[1] != linear.itemsize or panels < 1:
+        if not self.readable or not cpu_tiles.fits(n) or panels < 1:
             return False
         self.workers = workers
         for rows in _blocks(0, n, panels * LANES):
